@@ -1,0 +1,24 @@
+"""Fixtures that every test of the repository may use, the plugins' own tests too."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(os.environ.get("MIEN_SHARED", Path(__file__).resolve().parent.parent / "shared"))
+
+
+@pytest.fixture(scope="session")
+def shared() -> Callable[[str], Path]:
+    """Path of a shared reference file, such as `golden/nets/fan_decode.npz`; skips without it."""
+
+    def find(name: str) -> Path:
+        path = SHARED / name
+        if not path.exists():
+            pytest.skip(f"reference data '{name}' is not on this machine")
+        return path
+
+    return find

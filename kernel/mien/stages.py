@@ -1,0 +1,378 @@
+"""What a plugin gives (a Provider), what it makes (a Stage), and what it is lent (a Context).
+
+A Provider is a card: pure data, made at start-up, importing nothing heavy.  Its `create` brings
+the heavy half and returns a Stage: a small object that turns a batch into as many results, in
+order.  A stage reads no globals, no environment and no configuration; everything it may use
+comes through its options and its context.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
+
+from .types import Crop, CropSpec, Detection, FaceType, Frame, Landmarks, Swap
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from .arrays import Image, Mask
+
+In = TypeVar("In")
+Out = TypeVar("Out")
+In_contra = TypeVar("In_contra", contravariant=True)
+Out_co = TypeVar("Out_co", covariant=True)
+
+
+# --- stages -------------------------------------------------------------------------------------
+
+
+class Stage(Protocol[In_contra, Out_co]):
+    """Turns a batch into as many results, in order.
+
+    The runner calls `open` once, in the thread in which the stage will work, then the stage with
+    batches of exactly `batch_size` (fewer only at the end), then `close`, also after an error.
+    A stage that needs neighbours in time sets `window = (before, after)`: each item is then a
+    `Neighbours` around the item proper.
+    """
+
+    @property
+    def batch_size(self) -> int:
+        """How many items the stage likes at once."""
+        ...
+
+    @property
+    def window(self) -> tuple[int, int]:
+        """How many items before and after it wants to see; (0, 0) for none."""
+        ...
+
+    def open(self) -> None:
+        """Take what the work needs: load the net, open the session."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back; may be called twice."""
+        ...
+
+    def __call__(self, batch: Sequence[In_contra], /) -> Sequence[Out_co]:
+        """One result per item, in order."""
+        ...
+
+
+class StageBase:
+    """The parts of a stage that most stages leave alone."""
+
+    batch_size: int = 1
+    window: tuple[int, int] = (0, 0)
+
+    def open(self) -> None:
+        """Take nothing."""
+
+    def close(self) -> None:
+        """Give nothing back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Neighbours(Generic[In]):
+    """An item and its neighbours in time; shorter than asked for at the ends of the clip."""
+
+    item: In
+    before: tuple[In, ...] = ()
+    after: tuple[In, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class FaceQuery:
+    """What an aligner is asked: where are the 68 points of this detection in this frame?"""
+
+    frame: Frame
+    detection: Detection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ColorPair:
+    """What a colour transfer is asked: give `swap` the colours of `plate`.
+
+    swap   (S, S, 3) float32 BGR 0..1, the new face
+    plate  (S, S, 3) float32 BGR 0..1, the clip's own pixels in the same crop
+    area   (S, S, 1) float32 0..1, where the face will be seen
+    """
+
+    swap: Image
+    plate: Image
+    area: Mask
+    frame_index: int = 0
+    track: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class BlendPair:
+    """What a blend is asked: put `swap` on `plate`; all three cover the face's box in the frame.
+
+    plate  (h, w, 3) float32 BGR 0..1, the clip's own pixels
+    swap   (h, w, 3) float32 BGR 0..1, the new face warped into the frame
+    alpha  (h, w, 1) float32 0..1, how much of it shall be seen
+    """
+
+    plate: Image
+    swap: Image
+    alpha: Mask
+    frame_index: int = 0
+    track: int = -1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Blended:
+    """A blend's answer: the kernel adds `alpha * (image - plate)` to the frame, and nothing where
+    alpha is 0.
+
+    image (h, w, 3) float32 BGR 0..1;  alpha (h, w, 1) float32 0..1
+    """
+
+    image: Image
+    alpha: Mask
+
+
+class CropStage(Stage[Crop, Out_co], Protocol[Out_co]):
+    """A stage on crops; the kernel warps every face as `spec` says."""
+
+    @property
+    def spec(self) -> CropSpec:
+        """The crop it wants."""
+        ...
+
+
+DetectorStage = Stage[Frame, Sequence[Detection]]
+AlignerStage = Stage[FaceQuery, Landmarks]
+MaskerStage = CropStage["Mask"]
+SwapStage = CropStage[Swap]
+ColorTransferStage = Stage[ColorPair, "Image"]
+BlendStage = Stage[BlendPair, Blended]
+
+
+# --- what a stage is lent -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightFile:
+    """A file of weights as its maker published it.
+
+    name     file name, unique among all plugins
+    size     bytes;  sha256  lower-case hex: both are checked before the file is used
+    urls     where it can be had, best first; empty where no address is known
+    licence  of the weights, in words;  non_commercial  shown to the user before a download
+    """
+
+    name: str
+    size: int
+    sha256: str
+    urls: tuple[str, ...] = ()
+    licence: str = "not stated"
+    non_commercial: bool = False
+    summary: str = ""
+
+
+@runtime_checkable
+class Session(Protocol):
+    """A loaded net: the part of an onnxruntime session that stages use."""
+
+    def run(self, outputs: Sequence[str] | None, feeds: Mapping[str, Any], /) -> list[Any]:
+        """The named outputs (all where None) for a feed of arrays by input name."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportPlan:
+    """How a torch module becomes an ONNX file.
+
+    module   a torch.nn.Module in eval mode;  inputs  example tensors, in order
+    dynamic  input name to the axes that may change, as {"image": {0: "batch"}}
+    """
+
+    module: Any
+    inputs: tuple[Any, ...]
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    dynamic: Mapping[str, Mapping[int, str]]
+
+
+class Context(Protocol):
+    """What a run lends its stages.  Nothing else of the machine is theirs to use."""
+
+    @property
+    def device(self) -> str:
+        """`cpu`, or `cuda:N`."""
+        ...
+
+    @property
+    def precision(self) -> str:
+        """`fp32`, or `fp16` where the device is good at it."""
+        ...
+
+    @property
+    def threads(self) -> int:
+        """How many CPU threads this stage may keep busy."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """The run's seed."""
+        ...
+
+    def rng(self, *names: str | int) -> np.random.Generator:
+        """A generator that depends on the run's seed and these names, and on nothing else."""
+        ...
+
+    def weights(self, file: WeightFile) -> Path:
+        """The verified file on this machine, or WeightsError that says how to get it."""
+        ...
+
+    def onnx(self, model: WeightFile | Path) -> Session:
+        """A session over an ONNX file."""
+        ...
+
+    def exported(self, key: str, build: Callable[[], ExportPlan]) -> Session:
+        """A session over an exported net; `build` runs only where the cache holds no `key`.
+
+        The key names everything the file depends on: the net, its options, its weights' hash.
+        """
+        ...
+
+
+# --- providers ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoOptions:
+    """For a plugin that has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provider:
+    """A plugin's card.
+
+    name      unique within its kind, lower case, as it stands in the configuration
+    summary   one line
+    options   a dataclass whose fields are made by `mien.options.option`
+    create    (options, context) -> stage; imports the heavy half
+    weights   the files it may ask its context for
+    """
+
+    kind: ClassVar[str] = ""
+    title: ClassVar[str] = ""
+
+    name: str
+    summary: str
+    create: Callable[[Any, Context], Any]
+    options: type = NoOptions
+    licence: str = "Apache-2.0"
+    weights: tuple[WeightFile, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DetectorProvider(Provider):
+    """Finds faces in frames."""
+
+    kind: ClassVar[str] = "detector"
+    title: ClassVar[str] = "Detectors"
+
+    create: Callable[[Any, Context], DetectorStage]
+    gives_points5: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignerProvider(Provider):
+    """Finds the 68 points of a detected face."""
+
+    kind: ClassVar[str] = "aligner"
+    title: ClassVar[str] = "Aligners"
+
+    create: Callable[[Any, Context], AlignerStage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MaskerProvider(Provider):
+    """Says which pixels of a crop are face."""
+
+    kind: ClassVar[str] = "masker"
+    title: ClassVar[str] = "Maskers"
+
+    create: Callable[[Any, Context], MaskerStage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelProvider(Provider):
+    """Learns two people and swaps them.
+
+    create  (options, context, generation) -> SwapStage; `generation` is a checkpoint folder
+    train   (options, context) -> Trainer;  see `mien.training` for the protocol
+    """
+
+    kind: ClassVar[str] = "model"
+    title: ClassVar[str] = "Models"
+
+    create: Callable[[Any, Context, Path], SwapStage]  # type: ignore[assignment]
+    train: Callable[[Any, Context], Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ColorTransferProvider(Provider):
+    """Gives a swap the colours of the plate."""
+
+    kind: ClassVar[str] = "color"
+    title: ClassVar[str] = "Colour transfers"
+
+    create: Callable[[Any, Context], ColorTransferStage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlendProvider(Provider):
+    """Puts a swap on the plate."""
+
+    kind: ClassVar[str] = "blend"
+    title: ClassVar[str] = "Blends"
+
+    create: Callable[[Any, Context], BlendStage]
+
+
+PROVIDER_KINDS: tuple[type[Provider], ...] = (
+    DetectorProvider,
+    AlignerProvider,
+    MaskerProvider,
+    ModelProvider,
+    ColorTransferProvider,
+    BlendProvider,
+)
+
+__all__ = [
+    "PROVIDER_KINDS",
+    "AlignerProvider",
+    "AlignerStage",
+    "BlendPair",
+    "BlendProvider",
+    "BlendStage",
+    "Blended",
+    "ColorPair",
+    "ColorTransferProvider",
+    "ColorTransferStage",
+    "Context",
+    "CropStage",
+    "DetectorProvider",
+    "DetectorStage",
+    "ExportPlan",
+    "FaceQuery",
+    "FaceType",
+    "MaskerProvider",
+    "MaskerStage",
+    "ModelProvider",
+    "Neighbours",
+    "NoOptions",
+    "Provider",
+    "Session",
+    "Stage",
+    "StageBase",
+    "SwapStage",
+    "WeightFile",
+]

@@ -1,0 +1,1 @@
+"""The torch engine that every model shares: data, augmentation, loop, checkpoints, previews."""
