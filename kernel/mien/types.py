@@ -230,17 +230,21 @@ class Swap:
     image   (S, S, 3) float32 BGR 0..1
     masks   learned masks (S, S, 1) float32 0..1 by name: "swap" (of the new face), "target"
     matrix  (2, 3) float64, frame pixels to pixels of `image`;  face_type  the crop's
+    alpha   (S, S, 1) float32 0..1, how much of it shall be seen; None until the masks are combined
     """
 
     image: Image
     matrix: Matrix
     face_type: FaceType = FaceType.FULL
     masks: Mapping[str, Mask] = field(default_factory=lambda: MappingProxyType({}))
+    alpha: Mask | None = None
 
     def __post_init__(self) -> None:
         _lock("Swap.image", self.image, (None, None, 3))
         _lock("Swap.matrix", self.matrix, (2, 3))
         height, width = self.image.shape[:2]
+        if self.alpha is not None:
+            _lock("Swap.alpha", self.alpha, (height, width, 1))
         for name, mask in self.masks.items():
             _lock(f"Swap.masks[{name!r}]", mask, (height, width, 1))
 

@@ -1,0 +1,192 @@
+"""From entry points to providers.  A broken plugin is noted by name and skipped, never fatal.
+
+Entry points of the group ``mien`` are loaded one by one; each is checked against the hook specs
+at once, so that a mistyped hook name is reported with its plugin.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from typing import Any, TypeVar, cast
+
+import pluggy
+
+from . import hooks
+from .errors import PluginError
+from .options import describe, nearest
+from .stages import (
+    AlignerProvider,
+    BlendProvider,
+    ColorTransferProvider,
+    DetectorProvider,
+    MaskerProvider,
+    ModelProvider,
+    Provider,
+)
+
+P = TypeVar("P", bound=Provider)
+
+GROUP = "mien"
+
+CATALOGUES: Mapping[str, type[Provider]] = {
+    "mien_detectors": DetectorProvider,
+    "mien_aligners": AlignerProvider,
+    "mien_maskers": MaskerProvider,
+    "mien_models": ModelProvider,
+    "mien_color_transfers": ColorTransferProvider,
+    "mien_blends": BlendProvider,
+}
+
+KNOWN_DISTS: Mapping[str, str] = {
+    "detector.retinaface": "mien-retinaface",
+    "aligner.mesh": "mien-mesh",
+    "masker.landmarks": "mien-mask-landmarks",
+    "model.original": "mien-model-original",
+    "color.reinhard": "mien-color-reinhard",
+    "blend.overlay": "mien-blend-overlay",
+}
+"""Which distribution brings a plugin of this project, so that an error can say what to install."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Broken:
+    """A plugin that could not be loaded: its distribution and the reason, one sentence."""
+
+    dist: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A provider and the distribution it came from."""
+
+    provider: Provider
+    dist: str
+    version: str
+
+
+class Registry:
+    """All providers that are installed, by kind and name."""
+
+    def __init__(self, plugins: Iterable[tuple[str, str, Any]] = ()) -> None:
+        """`plugins` are (distribution, version, module or object with hooks)."""
+        self._manager = pluggy.PluginManager(hooks.PROJECT)
+        self._manager.add_hookspecs(hooks)
+        self._entries: dict[tuple[str, str], list[Entry]] = {}
+        self.broken: list[Broken] = []
+        for dist, version, plugin in plugins:
+            self.add(dist, version, plugin)
+
+    @classmethod
+    def installed(cls) -> Registry:
+        """The kernel's own plugin and everything behind the entry points of group ``mien``."""
+        from .media import plugin as media_plugin
+
+        registry = cls([("mien", "", media_plugin)])
+        for point in sorted(metadata.entry_points(group=GROUP), key=lambda point: point.name):
+            dist, version = _dist_of(point)
+            try:
+                module = point.load()
+            except Exception as error:
+                registry.note(dist, f"cannot be imported: {_short(error)}")
+                continue
+            registry.add(dist, version, module)
+        return registry
+
+    def add(self, dist: str, version: str, plugin: Any) -> None:
+        """Register a plugin; what is wrong with it is noted under `broken`."""
+        try:
+            self._manager.register(plugin, name=f"{dist}:{getattr(plugin, '__name__', plugin)}")
+            self._manager.check_pending()
+        except Exception as error:
+            self._drop(plugin)
+            self.note(dist, f"is not a valid plugin: {_short(error)}")
+            return
+        found: list[Provider] = []
+        try:
+            for hook, kind in CATALOGUES.items():
+                implementation = getattr(plugin, hook, None)
+                if implementation is not None:
+                    found += [_checked(card, kind) for card in implementation()]
+        except Exception as error:
+            self._drop(plugin)
+            self.note(dist, f"describes itself wrongly: {_short(error)}")
+            return
+        for provider in found:
+            entry = Entry(provider=provider, dist=dist, version=version)
+            self._entries.setdefault((provider.kind, provider.name), []).append(entry)
+
+    def note(self, dist: str, reason: str) -> None:
+        """Remember that a plugin is broken."""
+        self.broken.append(Broken(dist=dist, reason=reason))
+
+    @property
+    def hook(self) -> Any:
+        """pluggy's caller, for the hooks that are not catalogues."""
+        return self._manager.hook
+
+    def entries(self, kind: str | None = None) -> Iterator[Entry]:
+        """Everything installed, by kind in pipeline order, then by name."""
+        order = [cls.kind for cls in CATALOGUES.values()]
+        for key in sorted(self._entries, key=lambda key: (order.index(key[0]), key[1])):
+            if kind is None or key[0] == kind:
+                yield from self._entries[key]
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """Names of the installed plugins of a kind."""
+        return tuple(sorted(name for found, name in self._entries if found == kind))
+
+    def get(self, kind: type[P], name: str) -> P:
+        """The provider `name` of this kind.
+
+        Raises PluginError that says what is installed and what to install.
+        """
+        return cast("P", self.entry(kind.kind, name).provider)
+
+    def entry(self, kind: str, name: str) -> Entry:
+        """The provider `name` of this kind, with its distribution; PluginError as `get`."""
+        found = self._entries.get((kind, name), [])
+        if len(found) > 1:
+            dists = " and ".join(sorted(entry.dist for entry in found))
+            raise PluginError(
+                f"{kind} '{name}' comes from {dists}: uninstall one of them, "
+                f"as in: pip uninstall {found[0].dist}"
+            )
+        if found:
+            return found[0]
+        raise PluginError(self._missing(kind, name))
+
+    def _missing(self, kind: str, name: str) -> str:
+        names = self.names(kind)
+        text = f"no {kind} named '{name}' is installed{nearest(name, names)}"
+        dist = KNOWN_DISTS.get(f"{kind}.{name}")
+        if dist:
+            text += f"; it comes with: pip install {dist}"
+        for broken in self.broken:
+            text += f"\n       note: plugin {broken.dist} {broken.reason}"
+        return text
+
+    def _drop(self, plugin: Any) -> None:
+        if self._manager.is_registered(plugin):
+            self._manager.unregister(plugin)
+
+
+def _checked(card: Any, kind: type[Provider]) -> Provider:
+    if not isinstance(card, kind):
+        raise TypeError(f"yields {type(card).__name__} where a {kind.__name__} is due")
+    if not card.name or card.name != card.name.lower() or set(card.name) & set(". /\\="):
+        raise ValueError(f"the name '{card.name}' must be lower case without dots, spaces, slashes")
+    describe(card.options)
+    return card
+
+
+def _dist_of(point: metadata.EntryPoint) -> tuple[str, str]:
+    dist = point.dist
+    return (dist.name, dist.version) if dist is not None else (point.name, "")
+
+
+def _short(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {text[0]}" if text else type(error).__name__
