@@ -50,7 +50,7 @@ class JobOptions:
 
     input: str = option("", "The clip to work on: a file, a picture folder, a pattern or a glob")
     output: str = option("", "Where the result goes")
-    model: str = option("", "Folder of a trained model")
+    model_folder: str = option("", "Folder of a trained model")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

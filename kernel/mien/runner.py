@@ -4,7 +4,7 @@ It knows nothing of faces, files or options.  A source is any iterable, a sink a
 takes one item; the sink runs in the calling thread.  Batches are cut the same way in every run:
 a stage always gets exactly `batch_size` items, fewer only at the end.
 
-Three ways to end: the source is empty; `Cancel.stop()` was called, and all that was read is
+Three ways to end: the source is empty; the `cancel` event was set, and all that was read is
 finished and handed to the sink; something failed, and the first error wins: the channels are
 aborted, the threads joined, the stages closed, and the error raised from its cause.
 """
@@ -30,22 +30,6 @@ CHANNEL_BYTES = 192 * 1024 * 1024
 LEAST_PLACES = 16
 """A channel of tiny items holds at least so many: fewer would spend the time on switching threads.
 Large items meet the bound in bytes first."""
-
-
-class Cancel:
-    """A polite request to end: what was read is still finished."""
-
-    def __init__(self) -> None:
-        self._event = threading.Event()
-
-    def stop(self) -> None:
-        """Ask the run to end; safe in a signal handler."""
-        self._event.set()
-
-    @property
-    def stopped(self) -> bool:
-        """Whether somebody asked."""
-        return self._event.is_set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +185,7 @@ def run(
     *,
     index_of: Callable[[Any], int],
     size_of: Callable[[Any], int] = lambda item: 0,
-    cancel: Cancel | None = None,
+    cancel: threading.Event | None = None,
     on_item: Callable[[int], None] | None = None,
     channel_bytes: int = CHANNEL_BYTES,
 ) -> Report:
@@ -211,7 +195,7 @@ def run(
     on_item   called after each item that reached the sink, with their count
     Raises what the source or the sink raised; StageError, from its cause, where a stage failed.
     """
-    cancel = cancel or Cancel()
+    cancel = cancel or threading.Event()
     channels = _channels(steps, size_of, channel_bytes)
     shared = _Run(index_of=index_of, channels=channels)
     clocks = [_Clock() for _ in steps]
@@ -239,7 +223,7 @@ def run(
     return Report(
         items=done,
         seconds=perf_counter() - started,
-        stopped=cancel.stopped,
+        stopped=cancel.is_set(),
         steps=tuple(
             StepTime(name=step.name, items=clock.items, seconds=clock.seconds)
             for step, clock in zip(steps, clocks, strict=True)
@@ -263,12 +247,12 @@ def _channels(
     ]
 
 
-def _read(source: Iterable[T], outbox: Channel[T], cancel: Cancel, shared: _Run) -> None:
+def _read(source: Iterable[T], outbox: Channel[T], cancel: threading.Event, shared: _Run) -> None:
     iterator = iter(source)
     try:
         for item in iterator:
             outbox.put((item,))
-            if cancel.stopped:
+            if cancel.is_set():
                 break
         outbox.close()
     except _Aborted:

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import Image
 from ..geometry import MEAN_FACE
-from ..stages import ExportPlan, Session, WeightFile
+from ..stages import Context, ExportPlan, Session, WeightFile
 from ..types import Face, Frame
 
 Answer = Callable[[Mapping[str, Any]], Sequence[Any]]
@@ -89,7 +89,7 @@ class FakeContext:
         self._lent.append(weakref.ref(lent))
         return lent
 
-    def _real(self) -> Any:
+    def _real(self) -> Context:
         from ..runtime import make_context
 
         return make_context(

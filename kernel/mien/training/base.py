@@ -44,7 +44,7 @@ class TrainerState:
     """All that a checkpoint must hold.
 
     weights    tensor by name, what a swap needs;  optimizer  tensor by name, what training needs
-    facts      plain JSON values, such as step counts of the optimiser
+    facts      plain JSON values, such as the architecture that the weights belong to
     """
 
     weights: Mapping[str, torch.Tensor]
@@ -53,7 +53,11 @@ class TrainerState:
 
 
 class Trainer(Protocol):
-    """A model while it learns."""
+    """A model while it learns.
+
+    It draws no random numbers of its own but from generators whose state is in `state`, so that
+    a training which was interrupted goes on as if it had not been.
+    """
 
     @property
     def input_size(self) -> int:
@@ -71,7 +75,10 @@ class Trainer(Protocol):
         ...
 
     def step(self, batch: TrainBatch) -> Mapping[str, float]:
-        """One step of learning; the losses by name, before the update."""
+        """One step of learning; the losses by name, before the update.
+
+        Runs under the loop's autocast: losses must be computed in float32.
+        """
         ...
 
     def preview(self, batch: TrainBatch) -> Mapping[str, list[Image]]:
@@ -79,7 +86,7 @@ class Trainer(Protocol):
         ...
 
     def state(self) -> TrainerState:
-        """A copy of everything, on the CPU."""
+        """Everything; the tensors may share memory with the net, so use them before `step`."""
         ...
 
     def load(self, state: TrainerState) -> None:

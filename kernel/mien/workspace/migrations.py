@@ -43,10 +43,15 @@ MIGRATIONS: tuple[str, ...] = (
         png BLOB NOT NULL,
         PRIMARY KEY (face, name)
     ) WITHOUT ROWID;
+    CREATE TABLE progress (
+        clip INTEGER NOT NULL REFERENCES clips(id) ON DELETE CASCADE,
+        work TEXT NOT NULL,
+        next_frame INTEGER NOT NULL,
+        PRIMARY KEY (clip, work)
+    ) WITHOUT ROWID;
     CREATE TABLE runs (
         id TEXT PRIMARY KEY,
         command TEXT NOT NULL,
-        clip INTEGER REFERENCES clips(id) ON DELETE SET NULL,
         started TEXT NOT NULL,
         ended TEXT,
         outcome TEXT,

@@ -106,8 +106,11 @@ class Workspace:
             )
         return int(row[0])
 
-    def put(self, clip: int, packets: Sequence[Packet]) -> None:
-        """Enter frames with their faces, replacing what was known of these frames."""
+    def put(self, clip: int, packets: Sequence[Packet], *, work: str = "") -> None:
+        """Enter frames with their faces, replacing what was known of these frames.
+
+        work  names the work that is done up to the last of these frames; see `next_frame`
+        """
         with self._writing():
             for packet in packets:
                 frame = packet.frame
@@ -121,6 +124,19 @@ class Workspace:
                 )
                 for position, face in enumerate(packet.faces):
                     self._put_face(clip, frame.index, position, face)
+            if work and packets:
+                self._db.execute(
+                    "INSERT INTO progress VALUES (?, ?, ?) "
+                    "ON CONFLICT (clip, work) DO UPDATE SET next_frame = excluded.next_frame",
+                    (clip, work, packets[-1].frame.index + 1),
+                )
+
+    def next_frame(self, clip: int, work: str) -> int:
+        """The frame at which this work goes on; 0 where it was never begun."""
+        row = self._db.execute(
+            "SELECT next_frame FROM progress WHERE clip = ? AND work = ?", (clip, work)
+        ).fetchone()
+        return int(row[0]) if row else 0
 
     def known_frames(self, clip: int) -> frozenset[int]:
         """Indices of the frames that were looked at, with or without faces."""

@@ -1,0 +1,47 @@
+"""`mien swap`: the main job."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .building import begin, job
+from .report import say_rendered
+
+
+@job(
+    "swap",
+    sections=("merge", "output", "runtime"),
+    kinds=("detector", "aligner", "masker", "color", "blend"),
+)
+@click.argument("target", required=False)
+@click.option("--model", "-m", metavar="FOLDER", help="Folder of the trained model")
+@click.option("--output", "-o", metavar="PATH", help="The finished clip, a folder or a pattern")
+@click.option(
+    "--sheet", type=click.Path(path_type=Path), help="Also write a contact sheet: before and after"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")
+def command(
+    ctx: click.Context,
+    target: str | None,
+    model: str | None,
+    output: str | None,
+    sheet: Path | None,
+    as_json: bool,
+) -> None:
+    """Put a trained face into TARGET, in one pass.
+
+    TARGET is a video file, a folder of pictures, a numbered pattern such as shot_%04d.png or a
+    glob such as 'shots/*.png'.  Sound, timestamps and colour tags of TARGET are kept.  Beside the
+    result lies RESULT.mien.toml: `mien swap --config RESULT.mien.toml` does it again.
+
+    \b
+    mien swap clip.mp4 --model models/anna -o swapped.mp4
+    mien swap clip.mp4 -m models/anna -o out.mov --codec prores --erode 4 --color none
+    """
+    from ..jobs.swap import swap
+
+    with begin(ctx, {"input": target, "model_folder": model, "output": output}) as run:
+        done = swap(run, sheet=sheet)
+    say_rendered(done, as_json)

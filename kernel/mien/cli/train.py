@@ -1,0 +1,73 @@
+"""`mien train`: a model learns two people."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from ..errors import StoppedError
+from .building import begin, job
+
+
+@job("train", sections=("train", "runtime"), kinds=("model",))
+@click.argument("model", required=False)
+@click.option(
+    "--source",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Faceset of the person whose face is put in",
+)
+@click.option(
+    "--target",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Faceset of the person in the clip that receives it",
+)
+@click.option(
+    "--output", "-o", metavar="FOLDER", help="The model's folder; one that exists goes on"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")
+def command(
+    ctx: click.Context,
+    model: str | None,
+    source: Path,
+    target: Path,
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """Train MODEL on two facesets, or go on with a training.
+
+    MODEL is the name of a model plugin (`mien plugins list`).  Ctrl-C saves and leaves; the same
+    command goes on.  Look at FOLDER/preview/latest.png to see how far it is: source, its
+    reconstruction, target, its reconstruction, swap.
+
+    \b
+    mien train original --source faces/anna --target faces/bert -o models/anna
+    mien train original --source a --target b -o m --minutes 30 --original-width 0.5
+    """
+    from ..jobs.train import train
+
+    with begin(ctx, {"output": output}, chosen={"model": model}) as run:
+        folder = run.config.job().output
+        if not folder:
+            raise click.UsageError("say where the model lives: -o FOLDER")
+        done = train(run, source=source, target=target, folder=Path(folder))
+    losses = {name: round(value, 6) for name, value in done.losses.items()}
+    if as_json:
+        facts = {
+            "model": folder,
+            "iteration": done.iteration,
+            "steps": done.steps,
+            "seconds": round(done.seconds, 2),
+            "losses": losses,
+            "ended": done.ended,
+        }
+        click.echo(json.dumps(facts))
+    else:
+        words = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
+        click.echo(f"{folder}: iteration {done.iteration} ({done.steps} in this run), {words}")
+        click.echo(f"look at it: {Path(folder) / 'preview' / 'latest.png'}")
+    if done.ended == "cancelled":
+        raise StoppedError(f"stopped at iteration {done.iteration}; it is saved, and goes on")

@@ -1,0 +1,153 @@
+"""One face in one file: write it, read it, read only what is known of it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from ..arrays import Image, Mask, as_dtype, as_float
+from ..errors import InputError, OutputError
+from .container import check_whole, embed_jpeg, embed_png, read_header
+from .record import MAX_SIZE, FaceRecord, from_json, to_json
+
+SUFFIXES = (".jpg", ".jpeg", ".png")
+
+
+def write_face(
+    folder: Path,
+    name: str,
+    image: Image,
+    record: FaceRecord,
+    *,
+    format: Literal["jpg", "png"] = "jpg",
+    quality: int = 95,
+) -> Path:
+    """Write a crop and its record as `folder/name.format`, whole or not at all.
+
+    image  (S, S, 3) BGR, uint8 or uint16, S = record.size; 16 bit needs PNG
+    quality  of a JPEG, 1..100.  Returns the path.  Raises OutputError where it cannot be written.
+    """
+    if image.shape != (record.size, record.size, 3):
+        raise ValueError(f"image has shape {image.shape}, its record says size {record.size}")
+    if image.dtype not in (np.uint8, np.uint16):
+        raise ValueError(f"image is {image.dtype}, must be uint8 or uint16")
+    if format == "jpg" and image.dtype != np.uint8:
+        raise OutputError(f"face '{name}': a JPEG holds 8 bits, the picture has 16; write PNG")
+    import cv2
+
+    if format == "jpg":
+        data = embed_jpeg(
+            _encode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality]), to_json(record)
+        )
+    else:
+        # Level 1: level 6 takes three times as long for a few per cent.
+        data = embed_png(_encode(".png", image, [cv2.IMWRITE_PNG_COMPRESSION, 1]), to_json(record))
+    path = folder / f"{name}.{format}"
+    write_whole(path, data)
+    return path
+
+
+def read_record(path: Path) -> FaceRecord:
+    """What is known of the face in `path`, for the size at which it is stored; reads no pixels.
+
+    A picture that another program scaled keeps its record: matrix and landmarks are scaled along.
+    Raises InputError where the file is missing, damaged, or carries no metadata of ours.
+    """
+    where = f"face '{path}'"
+    try:
+        with path.open("rb") as stream:
+            header = read_header(stream, where)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{where}: cannot be read ({error})") from error
+    return _record(header.text, header.width, header.height, where)
+
+
+def read_face(path: Path) -> tuple[Image, FaceRecord]:
+    """The crop in `path`, (S, S, 3) BGR uint8 or uint16, and its record.
+
+    Raises InputError as `read_record` does, and where the picture breaks off.
+    """
+    import cv2
+
+    record = read_record(path)
+    where = f"face '{path}'"
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{where}: cannot be read ({error})") from error
+    check_whole(data, where)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise InputError(f"{where}: cannot be decoded ({error.err})") from error
+    if image is None or image.shape != (record.size, record.size, 3):
+        raise InputError(f"{where}: cannot be decoded; copy or extract it again")
+    return image, record
+
+
+def encode_mask(mask: Mask) -> bytes:
+    """A mask (S, S, 1) float32 0..1 as the PNG bytes that a record keeps."""
+    import cv2
+
+    return _encode(".png", as_dtype(mask, np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 6])
+
+
+def decode_mask(png: bytes, size: int) -> Mask:
+    """A record's mask as (size, size, 1) float32 0..1.
+
+    Raises InputError where the bytes are no picture.
+    """
+    import cv2
+
+    try:
+        mask = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
+    except cv2.error as error:
+        raise InputError(f"a stored mask cannot be decoded ({error.err})") from error
+    if mask is None:
+        raise InputError("a stored mask cannot be decoded")
+    if mask.shape != (size, size):
+        shrinks = mask.shape[0] > size
+        mask = cv2.resize(
+            mask, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+        )
+    return as_float(mask)[..., None]
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write `data` beside `path`, then give it the name: the file appears whole or not at all."""
+    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with beside.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+
+
+def _encode(suffix: str, image: Image, settings: list[int]) -> bytes:
+    import cv2
+
+    done, data = cv2.imencode(suffix, image, settings)
+    if not done:
+        raise OutputError(f"a picture of shape {image.shape} cannot be encoded as {suffix}")
+    return bytes(data)
+
+
+def _record(text: str | None, width: int, height: int, where: str) -> FaceRecord:
+    if text is None:
+        raise InputError(f"{where}: carries no metadata of mien; make facesets with 'mien extract'")
+    record = from_json(text, where)
+    if width != height or not 1 <= width <= MAX_SIZE:
+        raise InputError(f"{where}: is {width}x{height} pixels, a face crop must be square")
+    return record if width == record.size else record.resized(width)

@@ -1,0 +1,46 @@
+"""`mien train`: a model learns two people."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..stages import ModelProvider
+from ..training.options import TrainOptions
+from .run import Run
+
+if TYPE_CHECKING:
+    from ..training.loop import TrainProgress, TrainReport
+
+
+def train(run: Run, *, source: Path, target: Path, folder: Path) -> TrainReport:
+    """Train the run's model on two facesets, from the start or from where `folder` stands.
+
+    source  the person whose face is put in;  target  the person of the clip;  folder  the model
+    """
+    from ..training import loop
+
+    provider = run.provider(ModelProvider)
+    options = run.config.section("train", TrainOptions)
+
+    def hear(progress: TrainProgress) -> None:
+        if progress.event == "step":
+            run.events.advance(progress.iteration, progress.losses)
+        elif progress.event == "note":
+            run.events.note(progress.text)
+
+    run.events.start("train", options.iterations, "iterations")
+    try:
+        return loop.train(
+            provider,
+            run.config.options(provider),
+            run.context,
+            source=source,
+            target=target,
+            folder=folder,
+            train_options=options,
+            progress=hear,
+            cancel=run.cancel,
+        )
+    finally:
+        run.events.end()

@@ -1,0 +1,223 @@
+"""The target's sound on its way into the written clip: copied packet by packet, in sync."""
+
+# ruff: noqa: TID253 - this module is itself imported only when a clip is written
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Protocol
+
+import av
+from av.audio.codeccontext import AudioCodecContext
+from av.audio.resampler import AudioResampler
+from av.audio.stream import AudioStream
+from av.container import OutputContainer
+
+from ..errors import InputError
+from .base import ClipInfo
+from .video import open_input
+
+# What stands in for a codec that a container cannot hold.
+_STAND_INS = {"avi": "pcm_s16le"}
+_AAC_RATES = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000, 64000, 88200, 96000)
+
+
+class _Track(Protocol):
+    def take(self, packet: Any, shift: int) -> list[Any]: ...
+
+    def rest(self) -> list[Any]: ...
+
+
+class Sound:
+    """All sound tracks of a clip, fed into a container as the picture grows.
+
+    Times that go in and out are seconds on the target's own clock.
+    """
+
+    def __init__(self, path: str, target: ClipInfo) -> None:
+        """Open the clip that has the sound.  Raises InputError where it cannot be read."""
+        self._input = open_input(Path(path))
+        self._streams: list[AudioStream] = list(self._input.streams.audio)
+        self._offset = Fraction(0)
+        if path != target.uri:
+            self._offset = target.start * target.time_base - self._zero()
+        self._tracks: dict[int, _Track] = {}
+        self._output: OutputContainer | None = None
+        self._origin = Fraction(0)
+        self._cut = False
+        self._waiting: Any = None
+        self._packets: Iterator[Any] = iter(())
+        self.notes: list[str] = []
+
+    @property
+    def starts_at(self) -> Fraction | None:
+        """When the first track begins; None for a silent clip."""
+        starts = [(s.start_time or 0) * (s.time_base or 0) for s in self._streams]
+        return min(starts) + self._offset if starts else None
+
+    def attach(self, output: OutputContainer, origin: Fraction, *, cut: bool) -> None:
+        """Add the tracks to `output`, whose zero is at `origin`; `cut` drops what lies before."""
+        self._output, self._origin, self._cut = output, origin, cut
+        for stream in self._streams:
+            self._tracks[stream.index] = self._track(output, stream)
+        if self._tracks:
+            self._packets = self._demux()
+
+    def feed(self, until: Fraction) -> None:
+        """Hand over the packets that begin before `until`, seconds from the origin."""
+        while self._output is not None:
+            packet = self._waiting or next(self._packets, None)
+            self._waiting = None
+            if packet is None:
+                return
+            begins = self._begins(packet)
+            if begins >= until:
+                self._waiting = packet
+                return
+            length = (packet.duration or 0) * packet.time_base
+            if self._cut and begins + length <= 0:
+                continue
+            shift = round((self._offset - self._origin) / packet.time_base)
+            track = self._tracks[packet.stream_index]
+            self._output.mux(track.take(packet, shift))
+
+    def finish(self, until: Fraction | None) -> None:
+        """Hand over what is left, up to `until` where the picture ends early."""
+        self.feed(Fraction(1 << 40) if until is None else until)
+        for track in self._tracks.values():
+            if self._output is not None:
+                self._output.mux(track.rest())
+
+    def close(self) -> None:
+        """Close the clip."""
+        self._input.close()
+
+    def _zero(self) -> Fraction:
+        """The moment of this clip that shall meet the target's first frame."""
+        video = self._input.streams.best("video")
+        streams = [video] if video is not None else self._streams
+        starts = (Fraction((s.start_time or 0) * (s.time_base or 0)) for s in streams)
+        return min(starts, default=Fraction(0))
+
+    def _begins(self, packet: Any) -> Fraction:
+        stamp = packet.dts if packet.pts is None else packet.pts
+        return Fraction(stamp * packet.time_base) + self._offset - self._origin
+
+    def _demux(self) -> Iterator[Any]:
+        latest: dict[int, int] = {}
+        try:
+            for packet in self._input.demux(self._streams):
+                if packet.dts is None:
+                    continue
+                if packet.dts <= latest.get(packet.stream_index, packet.dts - 1):
+                    continue  # a container takes no step back in time
+                latest[packet.stream_index] = packet.dts
+                yield packet
+        except av.error.InvalidDataError:
+            self.notes.append(f"{self._input.name}: the sound breaks off, it is damaged from there")
+
+    def _track(self, output: OutputContainer, stream: AudioStream) -> _Track:
+        if _holds(output.format.name, stream):
+            copy = output.add_stream_from_template(stream)
+            copy.metadata.update(_kept(stream))
+            return _Copied(copy)
+        codec = _STAND_INS.get(output.format.name, "aac")
+        self.notes.append(
+            f"the sound ({stream.codec_context.name}) cannot be kept as it is in this kind of "
+            f"file and is encoded anew as {codec}; write a .mkv to keep it"
+        )
+        return _Encoded(output, stream, codec)
+
+
+class _Copied:
+    """A track whose packets are passed on unchanged."""
+
+    def __init__(self, out: AudioStream) -> None:
+        self._out = out
+
+    def take(self, packet: Any, shift: int) -> list[Any]:
+        packet.stream = self._out
+        packet.dts += shift
+        if packet.pts is not None:
+            packet.pts += shift
+        return [packet]
+
+    def rest(self) -> list[Any]:
+        return []
+
+
+class _Encoded:
+    """A track that the container cannot hold, decoded and encoded anew."""
+
+    def __init__(self, output: OutputContainer, stream: AudioStream, codec: str) -> None:
+        rate = stream.rate
+        if codec == "aac" and rate not in _AAC_RATES:
+            rate = 48000
+        out = output.add_stream(codec, rate=rate)
+        assert isinstance(out, AudioStream)
+        encoder: AudioCodecContext = out.codec_context
+        encoder.layout = stream.layout.name
+        encoder.time_base = Fraction(1, rate)
+        if codec == "aac":
+            encoder.bit_rate = 128_000 * max(1, stream.channels)
+        out.metadata.update(_kept(stream))
+        self._encoder = out
+        self._resampler = AudioResampler(
+            format=encoder.format.name,
+            layout=stream.layout.name,
+            rate=rate,
+            frame_size=1024 if codec == "aac" else None,
+        )
+
+    def take(self, packet: Any, shift: int) -> list[Any]:
+        made: list[Any] = []
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            return made  # a damaged packet is a short silence
+        for frame in frames:
+            if frame.pts is not None:
+                frame.pts += shift
+            for ready in self._resampler.resample(frame):
+                made += self._encoder.encode(ready)
+        return made
+
+    def rest(self) -> list[Any]:
+        made: list[Any] = []
+        for ready in self._resampler.resample(None):
+            made += self._encoder.encode(ready)
+        return made + list(self._encoder.encode(None))
+
+
+def _kept(stream: AudioStream) -> dict[str, str]:
+    return {key: value for key, value in stream.metadata.items() if key in ("language", "title")}
+
+
+def _holds(format_name: str, stream: AudioStream) -> bool:
+    """Whether such a container takes the track as it is: the only sure test is to try."""
+    try:
+        with av.open(io.BytesIO(), "w", format=format_name) as trial:
+            trial.add_stream_from_template(stream)
+            trial.start_encoding()
+    except (av.error.FFmpegError, ValueError):
+        return False
+    return True
+
+
+def open_sound(path: str | None, target: ClipInfo) -> Sound | None:
+    """The sound of a clip; None for no clip, a folder of pictures, or a clip without any."""
+    if path is None or not Path(path).is_file():
+        return None
+    try:
+        sound = Sound(path, target)
+    except InputError:
+        if target.still:
+            return None
+        raise
+    if sound.starts_at is None:
+        sound.close()
+        return None
+    return sound

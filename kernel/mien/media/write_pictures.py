@@ -1,0 +1,181 @@
+"""Pictures as outputs: a folder, a numbered pattern, or one file; the whole of it or nothing."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from ..arrays import Image, as_dtype, as_float
+from ..errors import OutputError
+from ..types import Frame
+from .base import OutputPlan
+from .contact import encode_picture
+from .files import PICTURES, counter, partial_name, publish
+
+_MARK = ".mien-partial"  # tells a folder that may be thrown away from a user's own
+
+
+class PictureWriter:
+    """Frames written as pictures into a folder that gets its name by one rename at the end.
+
+    path  a folder: files are named as the frames, or `000017.png`;
+          a pattern such as `shot/frame_%05d.png`: files are named by frame index
+    """
+
+    def __init__(self, path: str | Path, plan: OutputPlan) -> None:
+        """Raises OutputError where the folder holds other files or cannot be made."""
+        path = Path(path)
+        self._pattern = path.name if counter(path.name) is not None else ""
+        self._folder = path.parent if self._pattern else path
+        self._suffix = path.suffix.lower() if self._pattern else f".{plan.options.picture}"
+        if self._suffix not in PICTURES:
+            raise OutputError(f"{path}: '{self._suffix}' is no picture type; use .png, .jpg, .tif")
+        if self._folder.resolve() == Path.cwd():
+            raise OutputError(f"{path}: name a folder of its own, not the current one")
+        self._partial = self._folder.with_name(f"{self._folder.name}.partial")
+        self._names: set[str] = set()
+        self._prepare()
+
+    @property
+    def partial(self) -> Path:
+        """Where the unfinished pictures lie: `folder.partial`."""
+        return self._partial
+
+    @property
+    def notes(self) -> list[str]:
+        """Nothing is ever written otherwise than asked."""
+        return []
+
+    def write(self, frame: Frame) -> None:
+        """Add a picture.  Raises OutputError where the disk is full."""
+        name = self._name(frame)
+        self._names.add(name)
+        store_picture(self._partial / name, frame)
+
+    def finish(self) -> Path:
+        """Give the folder its name, by one rename."""
+        if not self._names:
+            self.keep_partial()
+            raise OutputError(f"{self._folder}: not written, because there was no frame to write")
+        (self._partial / _MARK).unlink(missing_ok=True)
+        try:
+            publish(self._partial, self._folder)
+        except OSError as err:
+            (self._partial / _MARK).touch()
+            raise OutputError(
+                f"{self._folder}: cannot get its name ({(err.strerror or str(err)).lower()}); "
+                f"the pictures are kept in '{self._partial}'"
+            ) from err
+        return self._folder
+
+    def keep_partial(self) -> Path | None:
+        """Leave what there is under its partial name; None if nothing was written."""
+        if self._names:
+            return self._partial
+        shutil.rmtree(self._partial, ignore_errors=True)
+        return None
+
+    def _prepare(self) -> None:
+        if self._folder.is_file() or (self._folder.is_dir() and any(self._folder.iterdir())):
+            raise OutputError(
+                f"{self._folder}: exists and is not empty; name a new folder or empty this one"
+            )
+        if self._partial.exists():
+            if not (self._partial / _MARK).is_file():
+                raise OutputError(
+                    f"{self._partial}: is needed for the unfinished pictures, but holds other "
+                    "files; move them away"
+                )
+            shutil.rmtree(self._partial)
+        if not self._folder.parent.is_dir():
+            raise OutputError(
+                f"{self._folder}: there is no folder '{self._folder.parent}'; make it first"
+            )
+        try:
+            self._partial.mkdir()
+            (self._partial / _MARK).touch()
+        except OSError as err:
+            reason = (err.strerror or str(err)).lower()
+            raise OutputError(f"{self._partial}: the folder cannot be made ({reason})") from err
+
+    def _name(self, frame: Frame) -> str:
+        if self._pattern:
+            return self._pattern % frame.index
+        stem = frame.name or f"{frame.index:06d}"
+        name = f"{stem}{self._suffix}"  # a.png and a.jpg of one folder must not meet in one file
+        return name if name not in self._names else f"{stem}_{frame.index:06d}{self._suffix}"
+
+
+class SinglePictureWriter:
+    """One frame written as one picture file."""
+
+    def __init__(self, path: str | Path, plan: OutputPlan) -> None:
+        """Raises OutputError where the folder is missing."""
+        self._path = Path(path)
+        self._partial = partial_name(self._path)
+        self._written = False
+        if not self._path.parent.is_dir():
+            raise OutputError(f"{path}: there is no folder '{self._path.parent}'; make it first")
+        if plan.target.frames > 1:
+            raise OutputError(
+                f"{path}: is one picture, but the clip has {plan.target.frames} frames; name a "
+                f"folder, or a pattern such as '{self._path.stem}_%05d{self._path.suffix}'"
+            )
+
+    @property
+    def partial(self) -> Path:
+        """Where the picture lies until `finish`."""
+        return self._partial
+
+    @property
+    def notes(self) -> list[str]:
+        """Nothing is ever written otherwise than asked."""
+        return []
+
+    def write(self, frame: Frame) -> None:
+        """Write the picture.  Raises OutputError for a second frame."""
+        if self._written:
+            raise OutputError(f"{self._path}: is one picture, but the clip has more frames")
+        store_picture(self._partial, frame)
+        self._written = True
+
+    def finish(self) -> Path:
+        """Give the picture its name."""
+        if not self._written:
+            raise OutputError(f"{self._path}: not written, because there was no frame to write")
+        publish(self._partial, self._path)
+        return self._path
+
+    def keep_partial(self) -> Path | None:
+        """Leave the picture under its partial name; None if nothing was written."""
+        return self._partial if self._written else None
+
+
+def store_picture(path: Path, frame: Frame) -> None:
+    """Write a frame in the depth that it really has, and make sure that it reached the disk."""
+    data = encode_picture(path.suffix.lower(), _in_its_depth(frame))
+    if data is None:
+        raise OutputError(f"{path}: pictures cannot be written as '{path.suffix}'; use .png")
+    try:
+        with path.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as err:
+        path.unlink(missing_ok=True)
+        full = err.errno == errno.ENOSPC
+        reason = "the disk is full" if full else (err.strerror or str(err)).lower()
+        raise OutputError(
+            f"{path}: frame {frame.index} cannot be written ({reason}); "
+            "the pictures before it are kept"
+        ) from err
+
+
+def _in_its_depth(frame: Frame) -> Image:
+    if frame.bits <= 8 and frame.image.dtype != np.uint8:
+        return as_dtype(as_float(frame.image), np.uint8)
+    return frame.image

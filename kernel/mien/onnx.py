@@ -1,0 +1,202 @@
+"""ONNX files: opens them as sessions, and makes them from torch modules.
+
+Only functions import onnxruntime and torch: the program starts without both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import secrets
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .errors import PluginError, StageError, WeightsError
+from .stages import ExportPlan
+
+_log = logging.getLogger(__name__)
+
+
+class OrtSession:
+    """An onnxruntime session whose errors are sentences."""
+
+    def __init__(self, session: Any, name: str) -> None:
+        self._session, self._name = session, name
+
+    @property
+    def provider(self) -> str:
+        """Where it really runs, such as `CPUExecutionProvider`."""
+        return str(self._session.get_providers()[0])
+
+    def run(self, outputs: Sequence[str] | None, feeds: Mapping[str, Any], /) -> list[Any]:
+        """The named outputs, all where None.  Raises StageError where the net refuses the feed."""
+        try:
+            results: list[Any] = self._session.run(outputs, dict(feeds))
+        except Exception as error:  # onnxruntime has a dozen classes with no common base
+            shapes = ", ".join(f"{key} {tuple(value.shape)}" for key, value in feeds.items())
+            raise StageError(
+                f"{self._name}: the net failed on {shapes}: {_first_line(error)}"
+            ) from error
+        return results
+
+
+def open_session(
+    path: Path,
+    *,
+    device: str = "cpu",
+    threads: int = 1,
+    precision: str = "fp32",
+    required: bool = True,
+) -> OrtSession:
+    """A session over an ONNX file.
+
+    device     `cpu` or `cuda:N`;  threads  CPU threads of this session
+    precision  `fp16` lets a GPU round inside convolutions (TF32), `fp32` does not
+    required   a GPU that cannot be used is an error; else a warning, and the CPU does the work
+    Raises WeightsError for a damaged file, StageError where the device cannot be had, PluginError
+    without onnxruntime.
+    """
+    ort = import_onnxruntime()
+    on_gpu = device.startswith("cuda")
+    if on_gpu and hasattr(ort, "preload_dlls"):
+        ort.preload_dlls()
+    try:
+        session = ort.InferenceSession(
+            str(path),
+            sess_options=_session_options(ort, threads),
+            providers=_providers(device, precision),
+        )
+    except Exception as error:  # onnxruntime has a dozen classes with no common base
+        raise WeightsError(
+            f"{path}: not a usable ONNX file: {_first_line(error)}; remove it and fetch it again"
+        ) from error
+    opened = OrtSession(session, path.name)
+    # Without its CUDA libraries onnxruntime takes the CPU and says nothing.
+    if on_gpu and opened.provider != "CUDAExecutionProvider":
+        told = (
+            f"{path.name}: asked for {device}, but onnxruntime runs it on the CPU; install CUDA "
+            "with 'pip install onnxruntime-gpu[cuda,cudnn]', or set device = \"cpu\""
+        )
+        if required:
+            raise StageError(told)
+        _log.warning("%s", told)
+    return opened
+
+
+def export_onnx(plan: ExportPlan, path: Path) -> None:
+    """Write a torch module as an ONNX file, whole or not at all, weights inside.
+
+    Axes that share a name in `plan.dynamic` change together.  Raises StageError where torch
+    cannot express the module, PluginError without torch and onnx.
+    """
+    torch = _import_exporter()
+    named: dict[str, Any] = {}
+    shapes = [
+        {
+            axis: named.setdefault(name, torch.export.Dim(name))
+            for axis, name in plan.dynamic.get(key, {}).items()
+        }
+        for key in plan.input_names
+    ]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _quiet(), whole_file(path) as beside:
+        try:
+            torch.onnx.export(
+                plan.module,
+                plan.inputs,
+                beside,
+                input_names=list(plan.input_names),
+                output_names=list(plan.output_names),
+                dynamic_shapes=tuple(shapes),
+                external_data=False,
+                dynamo=True,
+                verbose=False,
+            )
+        except torch.onnx.OnnxExporterError as error:
+            raise StageError(
+                f"{type(plan.module).__name__}: torch cannot write it as ONNX: {_first_line(error)}"
+            ) from error
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, which takes its place where the block ends well."""
+    beside = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield beside
+        with beside.open("rb+") as file:
+            os.fsync(file.fileno())
+        beside.replace(path)
+    finally:
+        beside.unlink(missing_ok=True)
+
+
+def import_onnxruntime() -> Any:
+    """The onnxruntime module.  Raises PluginError that says what to install."""
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise PluginError(
+            f"onnxruntime cannot be imported ({error}); install it with pip install 'mien[onnx]'"
+        ) from error
+    return onnxruntime
+
+
+def _import_exporter() -> Any:
+    try:
+        import onnx
+        import onnxscript
+        import torch
+    except ImportError as error:
+        raise PluginError(
+            f"this net must be exported once with torch, onnx and onnxscript ({error}); "
+            "install them with pip install 'mien[torch]'"
+        ) from error
+    del onnx, onnxscript
+    return torch
+
+
+def _session_options(ort: Any, threads: int) -> Any:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    # Several stages share the cores: a pool that spins while it waits takes 30 % of them.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.log_severity_level = 3
+    return options
+
+
+def _providers(device: str, precision: str) -> list[Any]:
+    if not device.startswith("cuda"):
+        return ["CPUExecutionProvider"]
+    facts = {
+        "device_id": int(device.partition(":")[2] or 0),
+        "use_tf32": int(precision != "fp32"),
+    }
+    return [("CUDAExecutionProvider", facts), "CPUExecutionProvider"]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter prints its steps and warns of its own insides; none of it concerns a user."""
+    loggers = [logging.getLogger(name) for name in ("torch.onnx", "onnxscript", "onnx_ir")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.filterwarnings("ignore", category=DeprecationWarning)
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _first_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[0].strip()

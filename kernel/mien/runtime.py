@@ -1,0 +1,171 @@
+"""What a run lends its stages: device, threads, seed, weights and sessions.
+
+Every run makes its own context; nothing here is process-wide.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from .errors import ConfigError, WeightsError
+from .onnx import export_onnx, import_onnxruntime, open_session
+from .stages import ExportPlan, Session, WeightFile
+from .weights import WeightStore, default_cache
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContext:
+    """The `mien.stages.Context` of one run; `make_context` makes it from a user's words.
+
+    device    `cpu` or `cuda:N`;  required  the user asked for this very device
+    threads   CPU threads of each session
+    store     where weights are;  exports  folder of exported nets
+    """
+
+    device: str
+    precision: str
+    threads: int
+    seed: int
+    store: WeightStore
+    exports: Path
+    required: bool = False
+
+    def rng(self, *names: str | int) -> np.random.Generator:
+        """A generator that depends on the run's seed and these names, and on nothing else."""
+        import numpy as np
+
+        digest = hashlib.sha256(repr((self.seed, names)).encode()).digest()
+        return np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16], "big")))
+
+    def weights(self, file: WeightFile) -> Path:
+        """The verified file on this machine, or WeightsError that says how to get it."""
+        return self.store.find(file)
+
+    def onnx(self, model: WeightFile | Path) -> Session:
+        """A session over an ONNX file."""
+        path = self.weights(model) if isinstance(model, WeightFile) else model
+        return open_session(
+            path,
+            device=self.device,
+            threads=self.threads,
+            precision=self.precision,
+            required=self.required,
+        )
+
+    def exported(self, key: str, build: Callable[[], ExportPlan]) -> Session:
+        """A session over an exported net; `build` runs only where the cache holds no `key`.
+
+        Two runs may ask at once: each writes a whole file, and the last one stays.
+        """
+        digest = hashlib.sha256(f"{key}, {_exporter_versions()}".encode()).hexdigest()
+        path = self.exports / f"{digest}.onnx"
+        if path.is_file():
+            try:
+                return self.onnx(path)
+            except WeightsError:
+                path.unlink(missing_ok=True)
+        export_onnx(build(), path)
+        return self.onnx(path)
+
+
+def make_context(
+    device: str = "auto",
+    precision: Literal["auto", "fp32", "fp16"] = "auto",
+    threads: int = 0,
+    seed: int = 0,
+    weight_folders: Sequence[Path] = (),
+    offline: bool = False,
+    cache: Path | None = None,
+) -> RunContext:
+    """A context from the words of a configuration.
+
+    device   `auto`, `cpu`, `cuda` or `cuda:N`;  threads  0 for all that this process may use
+    cache    the program's cache folder, with `weights` and `onnx` in it
+    Raises ConfigError where the device or the precision cannot be had.
+    """
+    chosen = _choose_device(device)
+    if precision == "fp16" and chosen == "cpu":
+        raise ConfigError(
+            "precision: 'fp16' is more than a hundred times slower than 'fp32' on the CPU; "
+            'set precision = "fp32", or a CUDA device'
+        )
+    if precision == "auto":
+        precision = "fp32" if chosen == "cpu" else "fp16"
+    root = cache if cache is not None else default_cache(os.environ)
+    return RunContext(
+        device=chosen,
+        precision=precision,
+        threads=threads or _usable_cores(),
+        seed=seed,
+        store=WeightStore(weight_folders, root / "weights", offline),
+        exports=root / "onnx",
+        required=device != "auto",
+    )
+
+
+def count_cuda_devices() -> int:
+    """How many CUDA devices the driver shows this process, without importing torch or ORT."""
+    names = {"win32": "nvcuda.dll", "darwin": ""}
+    name = names.get(sys.platform, "libcuda.so.1")
+    if not name:
+        return 0
+    try:
+        driver = ctypes.CDLL(name)
+    except OSError:
+        return 0
+    count = ctypes.c_int()
+    if driver.cuInit(0) != 0 or driver.cuDeviceGetCount(ctypes.byref(count)) != 0:
+        return 0
+    return count.value
+
+
+def _choose_device(asked: str) -> str:
+    kind, _, number = asked.partition(":")
+    known = asked in ("auto", "cpu", "cuda") or (kind == "cuda" and number.isdecimal())
+    if not known:
+        raise ConfigError(f"device: must be auto, cpu, cuda or cuda:N, is '{asked}'")
+    if asked == "cpu":
+        return "cpu"
+    there = count_cuda_devices()
+    if asked == "auto":
+        return "cuda:0" if there and _runtime_knows_cuda() else "cpu"
+    index = int(number or 0)
+    if index >= there:
+        seen = f"only cuda:0..{there - 1}" if there > 1 else "only cuda:0" if there else "no CUDA"
+        raise ConfigError(
+            f"device: '{asked}' is asked for, but the driver shows {seen} device; "
+            'set device = "cpu" or "auto"'
+        )
+    return f"cuda:{index}"
+
+
+def _runtime_knows_cuda() -> bool:
+    return "CUDAExecutionProvider" in import_onnxruntime().get_available_providers()
+
+
+def _usable_cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _exporter_versions() -> str:
+    """The versions that an exported file depends on, read without importing them."""
+    found = []
+    for name in ("torch", "onnxscript"):
+        try:
+            found.append(f"{name} {metadata.version(name)}")
+        except metadata.PackageNotFoundError:
+            found.append(f"no {name}")
+    return ", ".join(found)

@@ -1,0 +1,269 @@
+"""The model folder: generations of a training, each committed by one rename.
+
+    model.json                         which plugin, its options; written once
+    generations/000001200/             a generation, whole or not there
+        weights.safetensors  optimizer.safetensors  state.json
+    history.jsonl  preview/            see `history` and `preview`
+
+Nothing here imports torch before tensors are read or written.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..errors import InputError, OutputError
+from ..faceset.files import write_whole
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from .base import TrainerState
+
+FORMAT = 1
+WEIGHTS, OPTIMIZER, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """What a model folder is: the plugin that made it, and the options it was begun with."""
+
+    plugin: str
+    dist_version: str
+    options: Mapping[str, Any]
+    face_type: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """A saved state of a model, verified.
+
+    weights_sha256  names the weights, for caches of what is made from them
+    facts  the trainer's own;  snapshot  is never thinned out
+    """
+
+    folder: Path
+    iteration: int
+    seconds: float
+    weights_sha256: str
+    snapshot: bool = False
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def weights(self) -> dict[str, Tensor]:
+        """The weights, on the CPU."""
+        return _load(self.folder / WEIGHTS)
+
+    def state(self) -> TrainerState:
+        """All that a trainer needs to go on."""
+        from .base import TrainerState
+
+        return TrainerState(
+            weights=self.weights(), optimizer=_load(self.folder / OPTIMIZER), facts=self.facts
+        )
+
+
+def write_card(folder: Path, card: ModelCard) -> None:
+    """Begin a model folder.  Raises OutputError where it cannot be written."""
+    values = {
+        "format": FORMAT,
+        "plugin": card.plugin,
+        "version": card.dist_version,
+        "face_type": card.face_type,
+        "size": card.size,
+        "options": dict(card.options),
+    }
+    write_whole(folder / "model.json", (json.dumps(values, indent=2) + "\n").encode())
+
+
+def read_card(folder: Path) -> ModelCard | None:
+    """What a model folder is, None where none was begun there.
+
+    Raises InputError where `model.json` is damaged or from a later version.
+    """
+    path = folder / "model.json"
+    try:
+        values = json.loads(path.read_bytes())
+        if values["format"] > FORMAT:
+            raise InputError(
+                f"model '{folder}': written by a later mien (format {values['format']}, this one "
+                f"knows {FORMAT}); update mien to read it"
+            )
+        return ModelCard(
+            plugin=str(values["plugin"]),
+            dist_version=str(values["version"]),
+            options=dict(values["options"]),
+            face_type=str(values["face_type"]),
+            size=int(values["size"]),
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"model '{folder}': its model.json is damaged ({error!r})") from error
+
+
+def save(
+    folder: Path,
+    state: TrainerState,
+    iteration: int,
+    *,
+    seconds: float = 0.0,
+    keep: int = 2,
+    snapshot: bool = False,
+) -> Generation:
+    """Save a generation and thin out older ones.
+
+    Either all of it is there afterwards, or nothing: then OutputError, and older ones untouched.
+    """
+    place = folder / "generations"
+    final = place / f"{iteration:09d}"
+    beside = place / f".{final.name}.{secrets.token_hex(4)}"
+    try:
+        beside.mkdir(parents=True)
+        files = {
+            name: _write_tensors(beside / name, tensors)
+            for name, tensors in ((WEIGHTS, state.weights), (OPTIMIZER, state.optimizer))
+        }
+        values = {
+            "format": FORMAT,
+            "iteration": iteration,
+            "seconds": round(seconds, 3),
+            "snapshot": snapshot,
+            "files": files,
+            "facts": dict(state.facts),
+        }
+        write_whole(beside / STATE, (json.dumps(values, indent=2) + "\n").encode())
+        _sync_folder(beside)
+        if final.exists():  # a damaged one: a whole one would have been resumed from
+            shutil.rmtree(final)
+        beside.rename(final)
+        _sync_folder(place)
+    except (OSError, OutputError) as error:
+        shutil.rmtree(beside, ignore_errors=True)
+        reason = getattr(error, "strerror", None) or error
+        raise OutputError(
+            f"model '{folder}': iteration {iteration} cannot be saved ({reason}); the generation "
+            "saved before it is untouched.  Make room and start again"
+        ) from error
+    thin_out(folder, keep)
+    return open_generation(final, verify=False)
+
+
+def latest(folder: Path) -> Generation | None:
+    """The newest whole generation, None where there is none; damaged ones are passed over."""
+    for path in reversed(_generations(folder)):
+        with contextlib.suppress(InputError):
+            return open_generation(path)
+    return None
+
+
+def open_generation(path: Path, *, verify: bool = True) -> Generation:
+    """A generation's facts, after its files were checked against their checksums.
+
+    Raises InputError where it is incomplete or damaged.
+    """
+    where = f"generation '{path}'"
+    try:
+        values = json.loads((path / STATE).read_bytes())
+        if values["format"] > FORMAT:
+            raise InputError(f"{where}: written by a later mien; update mien to read it")
+        files = dict(values["files"])
+        for name in (WEIGHTS, OPTIMIZER):
+            _check_file(path / name, files[name], where, verify=verify)
+        return Generation(
+            folder=path,
+            iteration=int(values["iteration"]),
+            seconds=float(values["seconds"]),
+            weights_sha256=str(files[WEIGHTS]["sha256"]),
+            snapshot=bool(values["snapshot"]),
+            facts=dict(values["facts"]),
+        )
+    except FileNotFoundError as error:
+        missing = Path(error.filename or "").name
+        raise InputError(f"{where}: is incomplete, it has no {missing}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{where}: its {STATE} is damaged ({error!r})") from error
+
+
+def thin_out(folder: Path, keep: int) -> None:
+    """Remove what interrupted saves left, and all but the newest `keep` and the snapshots."""
+    place = folder / "generations"
+    for path in place.glob(".*"):
+        shutil.rmtree(path, ignore_errors=True)
+    for path in _generations(folder)[:-keep]:
+        try:
+            if open_generation(path, verify=False).snapshot:
+                continue
+        except InputError:
+            pass  # incomplete: no snapshot to keep
+        gone = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        with contextlib.suppress(OSError):
+            path.rename(gone)
+            shutil.rmtree(gone, ignore_errors=True)
+
+
+def _generations(folder: Path) -> list[Path]:
+    place = folder / "generations"
+    return sorted(path for path in place.glob("[0-9]*") if path.name.isdecimal() and path.is_dir())
+
+
+def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Write, flush to the disk and measure one file of tensors."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, path)
+    except SafetensorError as error:  # its way of saying that the disk is full
+        raise OSError(str(error)) from error
+    with path.open("r+b") as stream:
+        os.fsync(stream.fileno())
+    return {"size": path.stat().st_size, "sha256": _sha256(path)}
+
+
+def _load(path: Path) -> dict[str, Tensor]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors: dict[str, Tensor] = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"weights '{path}': cannot be read ({error})") from error
+    return tensors
+
+
+def _check_file(path: Path, facts: Mapping[str, Any], where: str, *, verify: bool) -> None:
+    size = path.stat().st_size
+    if size != facts["size"]:
+        raise InputError(f"{where}: its {path.name} has {size} bytes, must have {facts['size']}")
+    if verify and _sha256(path) != facts["sha256"]:
+        raise InputError(f"{where}: its {path.name} is damaged (wrong checksum)")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename last; systems that cannot open folders do without."""
+    with contextlib.suppress(OSError), _opened(path) as handle:
+        os.fsync(handle)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        yield handle
+    finally:
+        os.close(handle)

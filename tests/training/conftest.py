@@ -1,0 +1,109 @@
+"""Two tiny facesets and a tiny model for the tests of the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mien.arrays import Image
+from mien.errors import InputError
+from mien.faceset import FaceRecord, write_face
+from mien.geometry import MEAN_FACE, crop_matrix, transform
+from mien.stages import ModelProvider
+from mien.training.base import TrainBatch, TrainerState
+from mien.training.state import load_adam, load_weights, save_adam
+from mien.types import CropSpec, FaceType
+
+
+def head_points(x: float = 120, y: float = 110, size: float = 90) -> np.ndarray:
+    """68 points of a face of `size` pixels around (x, y) of a frame."""
+    jaw = np.stack((np.linspace(-0.1, 1.1, 17), 0.5 + 0.6 * np.sin(np.linspace(0, np.pi, 17))), -1)
+    points = np.concatenate((jaw, MEAN_FACE)) - 0.5
+    return (points * size + (x, y)).astype(np.float32)
+
+
+@pytest.fixture
+def make_faceset(tmp_path: Path) -> Callable[..., Path]:
+    """A faceset of `count` faces of one flat colour, each a little darker than the one before."""
+
+    def make(name: str, colour: tuple[int, int, int], count: int = 5, **changes: object) -> Path:
+        folder = tmp_path / name
+        for index in range(count):
+            points = head_points()
+            matrix = crop_matrix(points, FaceType.FULL, 64)
+            y = np.linspace(1, 0.5, 64)[:, None, None]
+            image = (np.array(colour) * y * np.ones((1, 64, 1)) * (1 - 0.05 * index)).astype(np.uint8)
+            values = {
+                "face_type": FaceType.FULL,
+                "size": 64,
+                "matrix": matrix,
+                "landmarks": transform(matrix, points),
+                "frame_landmarks": points,
+                "box": (75.0, 65.0, 165.0, 155.0),
+                "frame_index": index,
+            }
+            write_face(folder, f"{index:05d}", image, FaceRecord(**(values | changes)), format="png")  # type: ignore[arg-type]
+        return folder
+
+    return make
+
+
+class TinyTrainer:
+    """A model of one convolution for each person; `poison` makes its loss NaN at that step."""
+
+    input_size = output_size = 16
+
+    def __init__(self, poison: int = -1) -> None:
+        self.spec = CropSpec(size=16)
+        self._poison, self.steps = poison, 0
+        self.net = torch.nn.ModuleDict({n: torch.nn.Conv2d(3, 3, 3, padding=1) for n in ("s", "t")})
+        generator = torch.Generator().manual_seed(5)
+        with torch.no_grad():
+            for parameter in self.net.parameters():
+                parameter.uniform_(-0.2, 0.2, generator=generator)
+        self.adam = torch.optim.Adam(self.net.parameters(), lr=0.01, fused=True)
+
+    def step(self, batch: TrainBatch) -> Mapping[str, float]:
+        losses = {}
+        for name, side in (("s", batch.source), ("t", batch.target)):
+            losses[name] = (self.net[name](side.warped) - side.face).square().mean()
+        if self.steps == self._poison:
+            losses["t"] = losses["t"] * float("nan")
+        self.steps += 1
+        self.adam.zero_grad()
+        torch.autograd.backward(list(losses.values()))
+        self.adam.step()
+        return {name: float(loss.detach()) for name, loss in losses.items()}
+
+    def preview(self, batch: TrainBatch) -> Mapping[str, list[Image]]:
+        return {"source": [face.permute(1, 2, 0).numpy() for face in batch.source.face]}
+
+    def state(self) -> TrainerState:
+        return TrainerState(
+            weights={name: value.detach() for name, value in self.net.state_dict().items()},
+            optimizer=save_adam(self.adam, self.net),
+            facts={"tiny": True},
+        )
+
+    def load(self, state: TrainerState) -> None:
+        if "tiny" not in state.facts:
+            raise InputError("it is no tiny model")
+        load_weights(self.net, state.weights)
+        load_adam(self.adam, self.net, state.optimizer)
+
+
+@pytest.fixture
+def tiny() -> ModelProvider:
+    return make_tiny()
+
+
+def make_tiny(name: str = "tiny", poison: int = -1) -> ModelProvider:
+    return ModelProvider(
+        name=name,
+        summary="One convolution",
+        create=lambda options, context, generation: None,  # type: ignore[arg-type,return-value]
+        train=lambda options, context: TinyTrainer(poison),
+    )

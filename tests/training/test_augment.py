@@ -1,0 +1,99 @@
+"""Augmentation: seeded, the mask moves with the face, nothing moves where all is switched off."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from mien.training.augment import Augmenter
+from mien.training.base import Side
+from mien.training.options import TrainOptions
+
+STILL = TrainOptions(flip=0, rotation=0, zoom=0, shift=0, warp=0, color=0)
+CPU = torch.device("cpu")
+
+
+def faces(size: int = 32, count: int = 4) -> torch.Tensor:
+    """Smooth colours, and in the mask channel what the first channel shows."""
+    y, x = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
+    scale = 200 / size
+    plane = torch.stack((x * scale, y * scale, (size - x) * scale, x * scale)).round().to(torch.uint8)
+    return plane[None].repeat(count, 1, 1, 1)
+
+
+def run(options: TrainOptions, seed: int = 1, size: int = 32, output: int | None = None) -> Side:
+    made = Augmenter(options, size, CPU)
+    generator = torch.Generator().manual_seed(seed)
+    return made.random(faces(size), size, output or size, generator)
+
+
+def test_nothing_moves_where_everything_is_switched_off() -> None:
+    side = run(STILL)
+    wanted = faces().float() / 255
+    torch.testing.assert_close(side.face, wanted[:, :3], atol=1e-5, rtol=0)
+    torch.testing.assert_close(side.warped, wanted[:, :3], atol=1e-5, rtol=0)
+    torch.testing.assert_close(side.mask, wanted[:, 3:], atol=1e-5, rtol=0)
+
+
+def test_the_same_seed_gives_the_same_batch_and_another_one_another() -> None:
+    first, again, other = run(TrainOptions()), run(TrainOptions()), run(TrainOptions(), seed=2)
+    assert first.warped.equal(again.warped)
+    assert first.face.equal(again.face)
+    assert not first.face.equal(other.face)
+
+
+def test_faces_of_one_batch_are_moved_each_in_its_own_way() -> None:
+    side = run(TrainOptions())
+    assert not side.face[0].equal(side.face[1])
+    assert not side.warped[0].equal(side.warped[1])
+
+
+def test_a_mirrored_face_is_exactly_mirrored() -> None:
+    side = run(dataclasses.replace(STILL, flip=1))
+    torch.testing.assert_close(side.face, (faces()[:, :3].float() / 255).flip(-1), atol=1e-5, rtol=0)
+
+
+def test_the_mask_moves_with_the_face() -> None:
+    side = run(dataclasses.replace(TrainOptions(), color=0))
+    torch.testing.assert_close(side.mask, side.face[:, :1], atol=1e-6, rtol=0)
+
+
+def test_the_warp_bends_what_is_seen_and_not_what_is_wanted() -> None:
+    side = run(dataclasses.replace(STILL, warp=1))
+    torch.testing.assert_close(side.face, faces()[:, :3].float() / 255, atol=1e-5, rtol=0)
+    assert float((side.warped - side.face).abs().max()) > 0.005
+
+
+def test_the_warp_is_as_strong_as_five_pixels_of_256() -> None:
+    """On a ramp the change of value is the shift: its spread is the jitter's, smoothed."""
+    size, made = 64, []
+    for seed in range(40):
+        side = run(dataclasses.replace(STILL, warp=1), seed, size)
+        slope = 200 / size / 255
+        made.append((side.warped - side.face)[:, 0, 12:-12, 12:-12] / slope)
+    shifts = torch.stack(made)
+    assert abs(float(shifts.mean())) < 0.1  # half a pixel would be the original's slip
+    # Bilinear smoothing between the grid's points keeps 4/9 of the variance on average.
+    assert 0.8 < float(shifts.std()) / (5 / 256 * size * (4 / 9) ** 0.5) / 1.5 < 1.2 / 1.5 * 1.5
+
+
+@pytest.mark.parametrize("strength", [1, 2])
+def test_colours_stay_in_range_and_grey_keeps_no_mask_change(strength: float) -> None:
+    side = run(dataclasses.replace(STILL, color=strength))
+    assert float(side.face.min()) >= 0
+    assert float(side.face.max()) <= 1
+    assert not side.face.equal(faces()[:, :3].float() / 255)
+    torch.testing.assert_close(side.mask, faces()[:, 3:].float() / 255, atol=1e-5, rtol=0)
+    torch.testing.assert_close(side.warped, side.face)
+
+
+def test_what_is_seen_and_what_is_wanted_may_have_sizes_of_their_own() -> None:
+    made = Augmenter(TrainOptions(), 32, CPU)
+    side = made.random(faces(), 16, 32, torch.Generator().manual_seed(0))
+    assert side.warped.shape == (4, 3, 16, 16)
+    assert side.face.shape == (4, 3, 32, 32)
+    assert side.mask.shape == (4, 1, 32, 32)
+    plain = made.plain(faces(), 16, 32)
+    torch.testing.assert_close(plain.face, faces()[:, :3].float() / 255)
+    assert plain.warped.shape == (4, 3, 16, 16)
