@@ -16,6 +16,7 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import reduce
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +30,10 @@ from .types import CropSpec, Face, Frame, Swap
 
 _log = logging.getLogger(__name__)
 
-# The crop's own edge is never shown: cubic interpolation reaches two pixels.
-_RIM = 2
-_BROW = 1.5  # at DeepFaceLab's 1 the soft edge runs through the eyebrows
+_RIM = 2  # pixels of the crop's own edge that are never shown: what cubic interpolation reaches
 _FADE = 0.02  # of the crop's side: how soon the face fades before the edge of the picture
+_BROW = 1.5  # at DeepFaceLab's 1 the soft edge runs through the eyebrows
+_DISC = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,7 @@ class MergeOptions:
     scale: float = option(
         0.0, "How much larger the new face is pasted; below 0 smaller", unit="%", ge=-50, le=50
     )
+    faces: Literal["largest", "all"] = option("largest", "Which faces of a frame get the new look")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -225,7 +227,8 @@ def _combine(face: Face, swap: Swap, expression: str) -> NDArray[np.float32]:
             np.multiply, (_one_mask(face, swap, name.strip()) for name in term.split("*"))
         )
 
-    return np.minimum(reduce(np.add, map(overlap, expression.split("+"))), 1)
+    union = np.clip(reduce(np.add, map(overlap, expression.split("+"))), 0, 1)
+    return np.nan_to_num(union, copy=False)  # a net that fails gives NaN: nothing is shown there
 
 
 def _one_mask(face: Face, swap: Swap, name: str) -> NDArray[np.float32]:
@@ -253,11 +256,7 @@ def _soften(mask: NDArray[np.float32], erode: float, blur: float) -> NDArray[np.
     """
     import cv2
 
-    reach = round(abs(erode))
-    if reach:
-        kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-        move = cv2.erode if erode > 0 else cv2.dilate
-        mask = as_float(move(as_dtype(mask, np.uint8), kernel))
+    mask = _move_edge(mask, round(erode))
     half = round(blur / 2)
     inset = min(_RIM + half, (mask.shape[0] + 1) // 2)
     inner = np.zeros_like(mask)
@@ -267,6 +266,22 @@ def _soften(mask: NDArray[np.float32], erode: float, blur: float) -> NDArray[np.
         kernel_size = (2 * half + 1, 2 * half + 1)
         cv2.GaussianBlur(inner, kernel_size, 0, dst=inner, borderType=cv2.BORDER_CONSTANT)
     return np.clip(inner, 0, 1, out=inner)
+
+
+def _move_edge(mask: NDArray[np.float32], inwards: int) -> NDArray[np.float32]:
+    """The mask eroded by a disc of `inwards` pixels radius, or dilated where that is negative."""
+    import cv2
+
+    if not inwards:
+        return mask
+    move = cv2.erode if inwards > 0 else cv2.dilate
+    levels = as_dtype(mask, np.uint8)
+    # Small discs after each other make a large one; at once, 128 pixels take 350 ms, not 20.
+    for start in range(0, abs(inwards), _DISC):
+        radius = min(_DISC, abs(inwards) - start)
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+        levels = move(levels, disc)
+    return as_float(levels)
 
 
 def _fade_at_picture_edge(

@@ -41,6 +41,9 @@ KINDS: Mapping[str, str | tuple[str, ...]] = {
 }
 """The plugin of each kind that is used where nothing is said; a tuple where several may be."""
 
+VERSIONS = "versions"
+"""A table that a run leaves in its file for readers; it sets nothing."""
+
 MAY_BE_NONE = ("masker", "color")
 
 
@@ -76,7 +79,7 @@ class WeightsOptions:
 SECTIONS: Mapping[str, str] = {
     "runtime": "mien.config:RuntimeOptions",
     "weights": "mien.config:WeightsOptions",
-    "output": "mien.media.base:OutputOptions",
+    "encode": "mien.media.base:OutputOptions",
     "extract": "mien.extraction:ExtractOptions",
     "train": "mien.training.options:TrainOptions",
     "merge": "mien.compose:MergeOptions",
@@ -161,7 +164,9 @@ class Config:
     def _check(self, setting: Setting) -> list[str]:
         """The problems of one setting, as sentences that begin with where it stands."""
         first, *rest = setting.key.split(".")
-        if first in KINDS:
+        if first == VERSIONS:
+            problem = ""
+        elif first in KINDS:
             problem = self._check_kind(first, rest, setting.value)
         elif first in SECTIONS:
             problem = _check_value(section_class(first), rest, setting.value)

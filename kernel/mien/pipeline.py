@@ -277,7 +277,7 @@ class BlendStep(StageBase):
         self._blend.close()
 
     def __call__(self, batch: Sequence[Packet], /) -> list[Packet]:
-        """The packets with their finished frames, without what went into them."""
+        """The packets with their finished frames."""
         return [self._one(packet) for packet in batch]
 
     def _one(self, packet: Packet) -> Packet:
@@ -291,10 +291,10 @@ class BlendStep(StageBase):
                 if not put.is_empty:
                     placed.append(put)
         if not placed:
-            return replace(packet, swaps=())
+            return packet
         blended = [self._blend([put.pair])[0] for put in placed]
         frame = apply(packet.frame, zip(placed, blended, strict=True))
-        return replace(packet, frame=frame, swaps=())
+        return replace(packet, frame=frame)
 
 
 def extract_steps(

@@ -69,6 +69,15 @@ def test_auto_takes_the_learned_mask_of_the_target_where_none_is_stored():
     assert extent(alpha_of(face(), one_swap, **HARD)) == (40, 70)
 
 
+def test_a_mask_that_is_not_a_number_shows_nothing():
+    broken = band(20, 80)
+    broken[40:60] = np.nan
+    alpha = alpha_of(face(), swap(swap=broken))
+    assert np.isfinite(alpha).all()
+    assert not alpha[45:55].any()
+    assert alpha[25, 50] > 0.9
+
+
 def test_auto_is_the_hull_where_there_is_no_mask_at_all():
     auto, hull = (alpha_of(face(), swap(), mask=mask, **HARD) for mask in ("auto", "hull"))
     assert np.array_equal(auto, hull)
@@ -103,7 +112,7 @@ def test_the_hull_needs_landmarks():
 
 
 @pytest.mark.parametrize("size", [50, 100, 300])
-@pytest.mark.parametrize("erode", [-6.0, 0.0, 6.0])
+@pytest.mark.parametrize("erode", [-15.0, -6.0, 0.0, 6.0, 15.0])
 def test_erode_moves_the_edge_by_its_percent_of_the_side(size, erode):
     alpha = alpha_of(face(), swap(size, swap=band(30, 70, size)), mask="swap", erode=erode, blur=0)
     left, right = extent(alpha)
@@ -171,4 +180,10 @@ def test_every_option_can_stand_in_toml_and_is_bounded():
     assert parse(MergeOptions, {"mask": "a*b", "erode": 5, "blur": 0.5, "scale": -20}).erode == 5.0
     with pytest.raises(ConfigError, match=r"blur: must be 0\.\.50"):
         parse(MergeOptions, {"blur": 51})
-    assert [info.name for info in describe(MergeOptions)] == ["mask", "erode", "blur", "scale"]
+    assert [info.name for info in describe(MergeOptions)] == [
+        "mask",
+        "erode",
+        "blur",
+        "scale",
+        "faces",
+    ]

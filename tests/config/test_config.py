@@ -52,24 +52,24 @@ def write(path: Path, text: str) -> Path:
 def test_without_any_layer_everything_has_its_default(registry):
     config = load(registry)
     assert config.chosen("detector") == ("retinaface",)
-    assert config.section("output", OutputOptions) == OutputOptions()
-    assert config.origin("output.codec") == "default"
+    assert config.section("encode", OutputOptions) == OutputOptions()
+    assert config.origin("encode.codec") == "default"
 
 
 def test_later_layers_win_and_every_value_knows_its_origin(registry, tmp_path):
-    user = write(tmp_path / "user.toml", "[output]\nquality = 20\nbits = '8'\npreset = 'slow'\n")
-    project = write(tmp_path / "mien.toml", "input = 'a.mp4'\n\n[output]\nquality = 18\nbits='10'\n")
+    user = write(tmp_path / "user.toml", "[encode]\nquality = 20\nbits = '8'\npreset = 'slow'\n")
+    project = write(tmp_path / "mien.toml", "input = 'a.mp4'\n\n[encode]\nquality = 18\nbits='10'\n")
     config = load(
         registry,
         files=[user, project],
-        sets=["output.bits=auto"],
+        sets=["encode.bits=auto"],
         flags=[Setting(key="input", value="b.mp4", origin="TARGET")],
     )
-    options = config.section("output", OutputOptions)
+    options = config.section("encode", OutputOptions)
     assert (options.preset, options.quality, options.bits) == ("slow", 18, "auto")
-    assert config.origin("output.preset") == f"{user}, line 4"
-    assert config.origin("output.quality") == f"{project}, line 4"
-    assert config.origin("output.bits") == "--set output.bits=auto"
+    assert config.origin("encode.preset") == f"{user}, line 4"
+    assert config.origin("encode.quality") == f"{project}, line 4"
+    assert config.origin("encode.bits") == "--set encode.bits=auto"
     assert config.job().input == "b.mp4"
 
 
@@ -97,7 +97,7 @@ def test_every_problem_is_named_with_file_line_and_nearest_key(registry, tmp_pat
     file = write(
         tmp_path / "mien.toml",
         "[detectr]\nuse = 'x'\n\n[detector.blaze]\n# a remark\ntreshold = 0.6\n"
-        "batch_size = 'two'\n\n[output]\ncodec = 'h265x'\n",
+        "batch_size = 'two'\n\n[encode]\ncodec = 'h265x'\n",
     )
     with pytest.raises(ConfigError) as caught:
         load(registry, files=[file], sets=["detector.blaze.order=up", "nonsense"])
@@ -106,7 +106,7 @@ def test_every_problem_is_named_with_file_line_and_nearest_key(registry, tmp_pat
         f"{file}, line 2: detectr.use: no such table or key; did you mean 'detector'?",
         f"{file}, line 6: detector.blaze.treshold: no such option; did you mean 'threshold'?",
         f"{file}, line 7: detector.blaze.batch_size: must be a whole number, is 'two'",
-        f"{file}, line 10: output.codec: must be one of h264, h265, ffv1, prores, is 'h265x'"
+        f"{file}, line 10: encode.codec: must be one of h264, h265, ffv1, prores, is 'h265x'"
         "; did you mean 'h265'?",
         "--set detector.blaze.order=up: detector.blaze.order: "
         "must be one of size, score, is 'up'",
@@ -114,10 +114,10 @@ def test_every_problem_is_named_with_file_line_and_nearest_key(registry, tmp_pat
 
 
 def test_lines_are_found_for_dotted_and_inline_keys(registry, tmp_path):
-    file = write(tmp_path / "a.toml", "\noutput.quality = 99\ndetector = { blaze = {order = 1} }\n")
+    file = write(tmp_path / "a.toml", "\nencode.quality = 99\ndetector = { blaze = {order = 1} }\n")
     with pytest.raises(ConfigError) as caught:
         load(registry, files=[file])
-    assert str(caught.value).count("line 2: output.quality") == 1
+    assert str(caught.value).count("line 2: encode.quality") == 1
     assert str(caught.value).count("line 3: detector.blaze.order") == 1
 
 
@@ -150,7 +150,7 @@ def test_a_file_that_is_no_configuration_is_said_in_one_sentence(
         ("detector.blase.threshold=1", ""),
         ("detector.blaze=1", "no such key; did you mean 'blaze'?"),
         ("runtime.device.x=1", "no such option"),
-        ("output={quality=99}", "output.quality: must be 0..51, is 99"),
+        ("encode={quality=99}", "encode.quality: must be 0..51, is 99"),
     ],
 )
 def test_wrong_words_of_set_are_refused(registry, word, words):
@@ -168,12 +168,12 @@ def test_plain_text_needs_no_quotes_in_set(registry):
 
 
 def test_a_resolved_configuration_read_again_is_the_same(registry, tmp_path):
-    config = load(registry, sets=["output.quality=3", "detector.use=blaze", 'input="a\\"b\\nü"'])
+    config = load(registry, sets=["encode.quality=3", "detector.use=blaze", 'input="a\\"b\\nü"'])
     provider = registry.get(DetectorProvider, "blaze")
-    tables = config.resolved(("output", "runtime"), [provider])
+    tables = config.resolved(("encode", "runtime"), [provider])
     file = write(tmp_path / "run.toml", to_toml(tables))
     again = load(registry, files=[file])
-    assert again.resolved(("output", "runtime"), [provider]) == tables
+    assert again.resolved(("encode", "runtime"), [provider]) == tables
     assert again.job().input == 'a"b\nü'
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -13,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mien.errors import InputError, OutputError
 from mien.faceset import (
-    Faceset,
     FaceRecord,
+    Faceset,
     decode_mask,
     encode_mask,
     read_face,
@@ -57,6 +58,15 @@ def record(size: int = 48, **changes: object) -> FaceRecord:
         "extra": {"note": "kept", "numbers": [1, 2.5, None]},
     }
     return FaceRecord(**(values | changes))  # type: ignore[arg-type]
+
+
+def complaints(read: Callable[..., object], *args: object) -> list[str]:
+    """What an InputError says, nothing where there is none; any other error goes on."""
+    try:
+        read(*args)
+    except InputError as error:
+        return [str(error)]
+    return []
 
 
 @pytest.mark.parametrize(
@@ -143,7 +153,10 @@ def test_unknown_keys_of_the_metadata_survive_in_extra() -> None:
         ({"face_type": "nose"}, "metadata 'face_type' is damaged"),
         ({"landmarks": [[1, 2]]}, "metadata 'landmarks' is damaged (must be a list of 68 rows)"),
         ({"masks": {"a": "!"}}, "metadata 'masks' is damaged (a mask is no base64"),
-        ({"matrix": [[1e300, 0, 0], [0, 1, 0]]}, "holds a number that is too large"),
+        (
+            {"matrix": [[1e300, 0, 0], [0, 1, 0]]},
+            "holds a number that no picture is large enough for",
+        ),
     ],
 )
 def test_a_wrong_value_is_named(change: dict[str, object], words: str) -> None:
@@ -230,10 +243,7 @@ def test_a_damaged_file_raises_nothing_but_an_input_error(
         content[bit // 8] ^= 1 << bit % 8
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))])
     for read in (read_record, read_face):
-        try:
-            read(path)
-        except InputError as error:
-            assert "a." in str(error)
+        assert all("a." in sentence for sentence in complaints(read, path))
 
 
 @QUIET
@@ -241,7 +251,5 @@ def test_a_damaged_file_raises_nothing_but_an_input_error(
 def test_any_json_in_place_of_a_value_is_an_input_error_or_a_record(value: object) -> None:
     values = json.loads(to_json(record()))
     for key in values:
-        try:
-            from_json(json.dumps(values | {key: value}), "x")
-        except InputError as error:
-            assert str(error).startswith("x: ")
+        for sentence in complaints(from_json, json.dumps(values | {key: value}), "x"):
+            assert sentence.startswith("x: ")

@@ -35,7 +35,9 @@ def make_faceset(tmp_path: Path) -> Callable[..., Path]:
             points = head_points()
             matrix = crop_matrix(points, FaceType.FULL, 64)
             y = np.linspace(1, 0.5, 64)[:, None, None]
-            image = (np.array(colour) * y * np.ones((1, 64, 1)) * (1 - 0.05 * index)).astype(np.uint8)
+            image = (np.array(colour) * y * np.ones((1, 64, 1)) * (1 - 0.05 * index)).astype(
+                np.uint8
+            )
             values = {
                 "face_type": FaceType.FULL,
                 "size": 64,
@@ -45,10 +47,18 @@ def make_faceset(tmp_path: Path) -> Callable[..., Path]:
                 "box": (75.0, 65.0, 165.0, 155.0),
                 "frame_index": index,
             }
-            write_face(folder, f"{index:05d}", image, FaceRecord(**(values | changes)), format="png")  # type: ignore[arg-type]
+            write_face(
+                folder, f"{index:05d}", image, FaceRecord(**(values | changes)), format="png"
+            )  # type: ignore[arg-type]
         return folder
 
     return make
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Tiny tensors lose more by threads than they win, most of all where tests run side by side."""
+    torch.set_num_threads(1)
 
 
 class TinyTrainer:
@@ -59,7 +69,9 @@ class TinyTrainer:
     def __init__(self, poison: int = -1) -> None:
         self.spec = CropSpec(size=16)
         self._poison, self.steps = poison, 0
-        self.net = torch.nn.ModuleDict({n: torch.nn.Conv2d(3, 3, 3, padding=1) for n in ("s", "t")})
+        with torch.device("meta"):  # else torch's initialisers draw from the global generator
+            both = {name: torch.nn.Conv2d(3, 3, 3, padding=1) for name in ("s", "t")}
+        self.net = torch.nn.ModuleDict(both).to_empty(device="cpu")
         generator = torch.Generator().manual_seed(5)
         with torch.no_grad():
             for parameter in self.net.parameters():
@@ -93,11 +105,6 @@ class TinyTrainer:
             raise InputError("it is no tiny model")
         load_weights(self.net, state.weights)
         load_adam(self.adam, self.net, state.optimizer)
-
-
-@pytest.fixture
-def tiny() -> ModelProvider:
-    return make_tiny()
 
 
 def make_tiny(name: str = "tiny", poison: int = -1) -> ModelProvider:

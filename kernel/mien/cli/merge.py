@@ -10,7 +10,7 @@ from .building import begin, job
 from .report import say_rendered
 
 
-@job("merge", sections=("merge", "output", "runtime"), kinds=("masker", "color", "blend"))
+@job("merge", sections=("merge", "encode", "runtime"), kinds=("masker", "color", "blend"))
 @click.argument("target", required=False)
 @click.option(
     "--workspace",

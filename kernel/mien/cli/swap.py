@@ -12,7 +12,7 @@ from .report import say_rendered
 
 @job(
     "swap",
-    sections=("merge", "output", "runtime"),
+    sections=("merge", "encode", "runtime"),
     kinds=("detector", "aligner", "masker", "color", "blend"),
 )
 @click.argument("target", required=False)

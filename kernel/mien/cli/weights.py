@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,7 +128,7 @@ def _pick(known: dict[str, WeightFile], name: str) -> WeightFile:
 
 def _ask(file: WeightFile) -> None:
     text = f"{file.name} is for non-commercial use only ({file.licence}). Download it?"
-    if not click.get_text_stream("stdin").isatty():
+    if not sys.stdin.isatty():
         raise WeightsError(f"{text} Say --yes to accept.")
     click.confirm(text, abort=True)
 

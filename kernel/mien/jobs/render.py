@@ -57,7 +57,7 @@ def render(
     output is then a plain copy), and what the stages, the source or the writer raise.
     """
     info = source.info
-    options = run.config.section("output", OutputOptions)
+    options = run.config.section("encode", OutputOptions)
     audio = info.uri if options.audio and info.audio else None
     writer = run.writer(output, OutputPlan(target=info, options=options, audio_from=audio))
     counts = _Counts()

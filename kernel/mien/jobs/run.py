@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from .. import __version__
-from ..config import NONE, Config, RuntimeOptions, WeightsOptions
+from ..config import NONE, VERSIONS, Config, RuntimeOptions, WeightsOptions
 from ..errors import InputError, OutputError, PluginError
 from ..media.base import ClipWriter, OutputPlan, Source
 from ..registry import Registry
@@ -116,11 +116,12 @@ class Run:
         return writer
 
     def versions(self, providers: Sequence[Provider]) -> dict[str, str]:
-        """Versions of the program and of the plugins that took part."""
+        """Versions of the program and of the plugins that took part, hashes of their weights."""
         found = {"mien": __version__, "python": platform.python_version()}
         for provider in providers:
             entry = self.registry.entry(provider.kind, provider.name)
             found[entry.dist] = entry.version
+            found |= {file.name: file.sha256 for file in provider.weights}
         return found
 
     def write_run_file(
@@ -133,11 +134,12 @@ class Run:
     ) -> None:
         """Leave a file that repeats this run: ``mien swap --config FILE`` gives the same pixels.
 
-        job    input, output and model folder of this run;  facts  hashes of what it read
+        job    input, output and model folder of this run
+        facts  versions of what took part, hashes of what was read
         """
         tables = self.config.resolved(sections, providers)
         tables |= {key: value for key, value in job.items() if value}
-        tables["versions"] = {**self.versions(providers), **facts}
+        tables[VERSIONS] = dict(facts)
         write_whole(path, f"# mien {self.command} --config {path.name}\n{to_toml(tables)}".encode())
 
 

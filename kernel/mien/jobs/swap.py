@@ -25,7 +25,7 @@ from .model import open_model
 from .render import Rendered, render, say_what_was_left
 from .run import Run
 
-SECTIONS = ("runtime", "merge", "output")
+SECTIONS = ("runtime", "merge", "encode")
 
 
 def swap(run: Run, *, sheet: Path | None = None) -> Rendered:
@@ -114,16 +114,12 @@ def _render(
         SECTIONS,
         used,
         {
-            "input_sha256": source.info.fingerprint,
-            "model_sha256": model.sha256,
-            **_weight_hashes(used),
+            **run.versions([*used, model.provider]),
+            "input": source.info.fingerprint,
+            "model": f"iteration {model.iteration}, {model.sha256}",
         },
     )
     return done
-
-
-def _weight_hashes(providers: Sequence[Provider]) -> dict[str, str]:
-    return {file.name: file.sha256 for provider in providers for file in provider.weights}
 
 
 def _check_output(target: str, output: str) -> None:

@@ -90,7 +90,7 @@ class Source(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
-    """How the result is written; the ``[output]`` table of the configuration."""
+    """How the result is written; the ``[encode]`` table of the configuration."""
 
     codec: Literal["h264", "h265", "ffv1", "prores"] = option(
         "h264", "Video codec; ffv1 is lossless, prores for editing (.mov)"
@@ -132,6 +132,11 @@ class ClipWriter(Protocol):
     @property
     def partial(self) -> Path:
         """Where the unfinished result lies: ``clip.partial.mp4``, ``folder.partial``."""
+        ...
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about what could not be written as asked, so far."""
         ...
 
     def write(self, frame: Frame) -> None:

@@ -5,7 +5,6 @@ A sheet is how every step shows what it did.
 
 from __future__ import annotations
 
-import math
 import os
 import tempfile
 from collections.abc import Sequence
@@ -34,23 +33,25 @@ def contact_sheet(
     """Pictures side by side, each in a cell of its own with its title below.
 
     images  (H, W, 3) BGR of any size and dtype;  titles  may be fewer
-    width   of a cell in pixels; its height follows the first picture
+    width   of a cell in pixels; a row is as high as its highest picture, twice that at most
     Returns (H, W, 3) BGR uint8.  Raises ValueError for no pictures at all.
     """
     if not images:
         raise ValueError("a contact sheet needs at least one picture")
     columns = max(1, min(columns, len(images)))
-    tall, wide = images[0].shape[:2]
-    height = min(max(round(width * tall / wide), width // 4), width * 2)
-    rows = math.ceil(len(images) / columns)
-    step_x, step_y = width + _GAP, height + (_CAPTION if titles else 0) + _GAP
-    sheet = np.full((rows * step_y + _GAP, columns * step_x + _GAP, 3), _PAPER, np.uint8)
-    for place, image in enumerate(images):
-        x = _GAP + place % columns * step_x
-        y = _GAP + place // columns * step_y
-        _put(sheet[y : y + height, x : x + width], image)
-        if place < len(titles):
-            _write(sheet, titles[place], x, y + height, width)
+    rows = [range(at, min(at + columns, len(images))) for at in range(0, len(images), columns)]
+    heights = [max(_height(images[place], width) for place in row) for row in rows]
+    below = (_CAPTION if titles else 0) + _GAP
+    size = (_GAP + sum(heights) + below * len(rows), _GAP + columns * (width + _GAP), 3)
+    sheet = np.full(size, _PAPER, np.uint8)
+    y = _GAP
+    for row, height in zip(rows, heights, strict=True):
+        for place in row:
+            x = _GAP + (place - row.start) * (width + _GAP)
+            _put(sheet[y : y + height, x : x + width], images[place])
+            if place < len(titles):
+                _write(sheet, titles[place], x, y + height, width)
+        y += height + below
     return sheet
 
 
@@ -121,6 +122,10 @@ def _known_depth(image: Image) -> Image:
         return image.astype(np.float32)
     low, high = np.iinfo(image.dtype).min, np.iinfo(image.dtype).max
     return ((image.astype(np.float64) - low) * (65535 / (high - low))).astype(np.uint16)
+
+
+def _height(image: Image, width: int) -> int:
+    return min(max(1, round(width * image.shape[0] / image.shape[1])), 2 * width)
 
 
 def _put(cell: Image, image: Image) -> None:

@@ -9,27 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 VIDEO_OUTPUTS = (".mp4", ".mov", ".mkv", ".avi")
-PICTURES = tuple(
-    [
-        ".png",
-        ".jpg",
-        ".jpeg",
-        ".jpe",
-        ".tif",
-        ".tiff",
-        ".bmp",
-        ".webp",
-        ".jp2",
-        ".ppm",
-        ".pgm",
-        ".pbm",
-        ".pnm",
-        ".pfm",
-        ".exr",
-        ".hdr",
-        ".dib",
-    ]
-)
+PICTURES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".tif", ".tiff", ".bmp", ".dib", ".webp", ".jp2",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".exr", ".hdr",
+)  # fmt: skip
 _SAMPLE = 1 << 20
 _COUNTER = re.compile(r"%(0?)(\d*)d")
 

@@ -14,6 +14,7 @@ import av
 from av.audio.codeccontext import AudioCodecContext
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
+from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 
 from ..errors import InputError
@@ -123,7 +124,7 @@ class Sound:
         if _holds(output.format.name, stream):
             copy = output.add_stream_from_template(stream)
             copy.metadata.update(_kept(stream))
-            return _Copied(copy)
+            return _Copied(stream, copy)
         codec = _STAND_INS.get(output.format.name, "aac")
         self.notes.append(
             f"the sound ({stream.codec_context.name}) cannot be kept as it is in this kind of "
@@ -135,15 +136,20 @@ class Sound:
 class _Copied:
     """A track whose packets are passed on unchanged."""
 
-    def __init__(self, out: AudioStream) -> None:
+    def __init__(self, stream: AudioStream, out: AudioStream) -> None:
         self._out = out
+        bare = stream.codec_context.name == "aac" and not stream.codec_context.extradata
+        # Broadcast AAC repeats its header in every packet; fragmented .mp4 does not strip it.
+        self._filter = BitStreamFilterContext("aac_adtstoasc", stream) if bare else None
 
     def take(self, packet: Any, shift: int) -> list[Any]:
-        packet.stream = self._out
-        packet.dts += shift
-        if packet.pts is not None:
-            packet.pts += shift
-        return [packet]
+        packets = [packet] if self._filter is None else self._filter.filter(packet)
+        for ready in packets:
+            ready.stream = self._out
+            ready.dts += shift
+            if ready.pts is not None:
+                ready.pts += shift
+        return packets
 
     def rest(self) -> list[Any]:
         return []

@@ -201,7 +201,8 @@ class VideoSource:
             known = [(pts, key) for pts, key in seen if pts is not None and pts >= self._info.start]
             pts = sorted(pts for pts, _ in known)
             sure = (
-                all(pts is not None for pts, _ in seen)
+                container.format.name != "avi"  # its packets know only the order of decoding
+                and all(pts is not None for pts, _ in seen)
                 and len(set(pts)) == len(pts)
                 and pts[:1] == [self._info.start]
             )
@@ -359,4 +360,5 @@ def _video_seconds(container: InputContainer, stream: VideoStream) -> Fraction |
     clock = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", ""))
     if clock is None:
         return None
-    return int(clock[1]) * 3600 + int(clock[2]) * 60 + Fraction(clock[3])
+    ends_at = int(clock[1]) * 3600 + int(clock[2]) * 60 + Fraction(clock[3])
+    return ends_at - (stream.start_time or 0) * (stream.time_base or 0)

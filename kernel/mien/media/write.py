@@ -78,6 +78,7 @@ class VideoWriter:
         self._plan = plan
         self._suffix = self._path.suffix.lower()
         self._partial = partial_name(self._path)
+        self._check_path()
         check_codec(plan.options.codec, self._suffix)
         self._file = self._open_file()
         self._container: OutputContainer | None = None
@@ -132,12 +133,17 @@ class VideoWriter:
 
     # --- beginning ------------------------------------------------------------------------------
 
-    def _open_file(self) -> _File:
+    def _check_path(self) -> None:
         folder = self._path.parent
         if not folder.is_dir():
             raise OutputError(f"{self._path}: there is no folder '{folder}'; make it first")
         if self._path.is_dir():
             raise OutputError(f"{self._path}: is a folder; name a file")
+        plate = Path(self._plan.target.uri)
+        if self._path.exists() and plate.exists() and self._path.samefile(plate):
+            raise OutputError(f"{self._path}: is the target itself; name another output")
+
+    def _open_file(self) -> _File:
         try:
             return _File(self._partial)
         except OSError as err:
@@ -195,6 +201,11 @@ class VideoWriter:
                 self._notes.append(
                     ".avi holds only a constant frame rate: the timestamps are rounded; "
                     "use .mp4, .mov or .mkv to keep them"
+                )
+            if heard is not None and abs(heard - first.seconds) > self._time_base:
+                self._notes.append(
+                    ".avi cannot begin sound and picture apart, as the target does; "
+                    "use .mp4, .mov or .mkv to keep them in sync"
                 )
         self._step = max(1, round(1 / (target.rate * self._time_base)))
         self._last = -1

@@ -261,7 +261,7 @@ class _Run:
 
     def _fail(self, what: str) -> None:
         """Put the last good generation back, then raise."""
-        iteration = self._iteration
+        iteration = self._iteration + 1
         generation = checkpoint.latest(self._folder)
         if generation is None:
             back = "nothing was saved yet"

@@ -1,0 +1,68 @@
+"""The shape of the net, and whether a saved model has it.  Light: a swap needs no torch for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from mien.errors import InputError
+
+from . import Options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NetConfig:
+    """All that the shapes of the weights depend on.
+
+    size   of the faces, in pixels;  convs  channels of the encoder's convolutions
+    dense  the bottleneck;  code  channels of what it is reshaped to, at a sixteenth of the size
+    decoder  channels of the decoders' stages;  learn_mask  decoders for masks, too
+    """
+
+    size: int
+    convs: tuple[int, ...]
+    dense: int
+    code: int
+    decoder: tuple[int, ...]
+    learn_mask: bool
+
+
+def config_of(options: Options) -> NetConfig:
+    """The net that the options ask for: the original's at width 1, or a share of its channels."""
+
+    def share(channels: int) -> int:
+        return max(8, round(channels * options.width / 8) * 8)
+
+    convs = tuple(share(channels) for channels in (128, 256, 512, 1024))
+    return NetConfig(
+        size=options.size,
+        convs=convs[:3] if options.lowmem else convs,
+        dense=share(512 if options.lowmem else 1024),
+        code=share(1024),
+        decoder=tuple(share(channels) for channels in (256, 128, 64)),
+        learn_mask=options.learn_mask,
+    )
+
+
+def check_net(facts: Mapping[str, Any], config: NetConfig) -> None:
+    """Raise InputError where a saved model's facts speak of another net than `config`."""
+    saved = facts.get("net")
+    if not isinstance(saved, Mapping):
+        raise InputError("it does not say what net it is, so it is no 'original' model")
+    wanted = {name: _plain(value) for name, value in asdict(config).items()}
+    seen = {name: _plain(value) for name, value in saved.items()}
+    other = [
+        f"{name} is {seen.get(name)}, the options ask for {value}"
+        for name, value in wanted.items()
+        if seen.get(name) != value
+    ]
+    if other:
+        raise InputError(
+            f"it holds another net: {'; '.join(other)}.  Use the options it was begun with "
+            "(size, width, lowmem, learn_mask), or another folder"
+        )
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,165 @@
+"""Downloads from a server on this machine that misbehaves as real ones do."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+
+import pytest
+
+from mien.errors import WeightsError
+from mien.stages import WeightFile
+from mien.weights import WeightStore
+
+BODY = bytes(range(256)) * 40
+SHA = hashlib.sha256(BODY).hexdigest()
+
+
+class Server(ThreadingHTTPServer):
+    """/good honours Range; /cut ends each answer after 4000 bytes; /whole knows no Range; /bad
+    sends other bytes; /long sends more than there is."""
+
+    address = ""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server_address[1]}"
+        self.asked: list[tuple[str, str]] = []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        wanted = self.headers.get("Range", "")
+        self.server.asked.append((self.path, wanted))
+        if self.path == "/missing":
+            self.send_error(404)
+            return
+        body = {"/bad": BODY[::-1], "/long": BODY + b"more", "/short": BODY[:100]}.get(
+            self.path, BODY
+        )
+        start = 0
+        if wanted and self.path != "/whole":
+            start = int(wanted.removeprefix("bytes=").removesuffix("-"))
+        if start and start >= len(body):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(body) - start))
+        self.end_headers()
+        self.wfile.write(body[start:][:4000] if self.path == "/cut" else body[start:])
+
+    def log_message(self, *_: object) -> None:
+        """Tests have nothing to say on stderr."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with Server() as running:
+        thread = Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield running
+        running.shutdown()
+        thread.join()
+
+
+def file_at(server: Server, *paths: str) -> WeightFile:
+    urls = tuple(server.address + path for path in paths)
+    return WeightFile(name="net.bin", size=len(BODY), sha256=SHA, urls=urls, licence="MIT")
+
+
+def part_of(tmp_path: Path, content: bytes) -> Path:
+    part = tmp_path / "net.bin.part"
+    part.write_bytes(content)
+    return part
+
+
+def test_a_file_arrives_whole_with_progress(server: Server, tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    store = WeightStore(cache=tmp_path)
+    path = store.pull(file_at(server, "/good"), lambda done, size: steps.append((done, size)))
+    assert path == tmp_path / "net.bin"
+    assert path.read_bytes() == BODY
+    assert steps[-1] == (len(BODY), len(BODY))
+    assert [each.name for each in tmp_path.iterdir()] == ["net.bin"]
+
+
+def test_a_file_that_is_here_is_not_fetched(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "net.bin").write_bytes(BODY)
+    WeightStore(cache=tmp_path).pull(file_at(server, "/good"))
+    assert server.asked == []
+
+
+def test_a_cut_connection_is_continued_where_it_ended(server: Server, tmp_path: Path) -> None:
+    path = WeightStore(cache=tmp_path).pull(file_at(server, "/cut"))
+    assert path.read_bytes() == BODY
+    assert [wanted for _, wanted in server.asked] == ["", "bytes=4000-", "bytes=8000-"]
+
+
+def test_a_part_of_an_earlier_run_is_continued(server: Server, tmp_path: Path) -> None:
+    part_of(tmp_path, BODY[:777])
+    assert WeightStore(cache=tmp_path).pull(file_at(server, "/good")).read_bytes() == BODY
+    assert server.asked == [("/good", "bytes=777-")]
+
+
+def test_a_server_without_range_sends_all_of_it_again(server: Server, tmp_path: Path) -> None:
+    part_of(tmp_path, BODY[:777])
+    assert WeightStore(cache=tmp_path).pull(file_at(server, "/whole")).read_bytes() == BODY
+
+
+@pytest.mark.parametrize("beginning", [b"x" * 777, b"x" * len(BODY), b"x" * (len(BODY) + 9)])
+def test_a_part_with_other_content_is_thrown_away(
+    server: Server, tmp_path: Path, beginning: bytes
+) -> None:
+    part_of(tmp_path, beginning)
+    assert WeightStore(cache=tmp_path).pull(file_at(server, "/good")).read_bytes() == BODY
+
+
+def test_the_next_address_is_asked_where_one_fails(server: Server, tmp_path: Path) -> None:
+    file = file_at(server, "/missing", "/bad", "/good")
+    assert WeightStore(cache=tmp_path).pull(file).read_bytes() == BODY
+
+
+def test_every_failed_address_is_named_with_its_reason(server: Server, tmp_path: Path) -> None:
+    file = file_at(server, "/missing", "/bad", "/long", "/short")
+    with pytest.raises(WeightsError) as caught:
+        WeightStore(cache=tmp_path).pull(file)
+    at, wrong = server.address, hashlib.sha256(BODY[::-1]).hexdigest()
+    assert str(caught.value) == (
+        f"weights 'net.bin' could not be fetched: {at}/missing: HTTP 404 Not Found; "
+        f"{at}/bad: sends another file: its SHA-256 is {wrong}, must be {SHA}; "
+        f"{at}/long: sends more than the 10240 bytes that the file has; "
+        f"{at}/short: the connection ended after 0 of 10240 bytes; run 'mien weights pull net.bin' "
+        "again to go on, or put the file into a folder named by MIEN_WEIGHTS or by [weights] "
+        "folders"
+    )
+    assert not (tmp_path / "net.bin").exists()
+
+
+def test_nobody_listening_is_a_sentence_too(server: Server, tmp_path: Path) -> None:
+    file = file_at(server, "/good")
+    server.server_close()
+    with pytest.raises(WeightsError, match=r"the connection ended after 0 of 10240 bytes: .+"):
+        WeightStore(cache=tmp_path).pull(file)
+
+
+def test_only_web_addresses_are_opened(tmp_path: Path) -> None:
+    source = part_of(tmp_path, BODY)
+    file = WeightFile(name="net.bin", size=len(BODY), sha256=SHA, urls=(source.as_uri(),))
+    with pytest.raises(WeightsError, match="not a web address"):
+        WeightStore(cache=tmp_path / "cache").pull(file)
+
+
+def test_offline_refuses_before_asking(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"downloads are switched off: offline"):
+        WeightStore(cache=tmp_path, offline=True).pull(file_at(server, "/good"))
+    assert server.asked == []
+
+
+def test_a_file_without_address_cannot_be_pulled(server: Server, tmp_path: Path) -> None:
+    with pytest.raises(WeightsError, match=r"put the file into a folder .+no address is known"):
+        WeightStore(cache=tmp_path).pull(file_at(server))
