@@ -116,6 +116,10 @@ class Config:
         if problems:
             raise ConfigError(problems)
 
+    def more(self, settings: Iterable[Setting]) -> Config:
+        """This configuration with further settings on top."""
+        return Config(self._registry, [*self._settings.values(), *settings])
+
     def origin(self, key: str) -> str:
         """Where the value of a dotted key comes from: `default`, a file and line, or a flag."""
         setting = self._settings.get(key)

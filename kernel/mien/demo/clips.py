@@ -69,7 +69,7 @@ class Photograph:
         return np.array(table[self.name], dtype=np.float32)
 
     def matrix(self, number: int) -> Matrix:
-        """Pixels of the picture to pixels of frame `number`: it nods, leans, comes near and goes."""
+        """Pixels of the picture to pixels of frame `number`: it leans, comes near and goes."""
         turn = 2 * math.pi * number / FRAMES + self.phase
         angle = math.radians(9) * math.sin(turn)
         scale = SIDE / self.width * (1 + 0.08 * math.sin(2 * turn + 1))
@@ -84,9 +84,7 @@ class Photograph:
         seen = as_float(warp(picture, self.matrix(number), SIDE, cubic=True, border="replicate"))
         light = 1 + 0.07 * math.sin(2 * math.pi * number / FRAMES + 2 * self.phase)
         image = as_dtype(np.clip(seen * np.float32(light), 0, 1), np.uint8)
-        return Frame(
-            index=number, pts=number, time_base=Fraction(1, RATE), duration=1, image=image
-        )
+        return Frame(index=number, pts=number, time_base=Fraction(1, RATE), duration=1, image=image)
 
 
 SOURCE = Photograph(

@@ -18,8 +18,8 @@ from ..media.base import ClipInfo
 from ..pipeline import extract_steps
 from ..runner import Step
 from ..runner import run as run_steps
-from ..stages import AlignerProvider, DetectorProvider, MaskerProvider
-from ..types import Packet, replace
+from ..stages import AlignerProvider, DetectorProvider, MaskerProvider, Provider, Stage
+from ..types import Frame, Packet, replace
 from ..workspace import Workspace
 from .run import Run, frame_number, write_whole
 from .sheet import Sheet, draw_faces
@@ -48,31 +48,34 @@ def extract(
     workspace: Path | None = None,
     fresh: bool = False,
     sheet: Path | None = None,
+    known: Stage[Frame, Packet] | None = None,
 ) -> Extracted:
     """Take the faces out of the run's input clip.
 
     faceset, workspace  where to; at least one   fresh  begin anew, whatever was done before
+    known  a stage that knows the faces and their landmarks already, instead of finding them
     Raises NothingFoundError where no frame has a face, StoppedError after `run.cancel`.
     """
     options = run.config.section("extract", ExtractOptions)
     uri = run.config.job().input
-    detector, aligner = run.provider(DetectorProvider), run.provider(AlignerProvider)
+    finders: list[Provider] = []
+    if known is None:
+        finders = [run.provider(DetectorProvider), run.provider(AlignerProvider)]
     maskers = run.providers(MaskerProvider)
     with run.source(uri) as source:
         record = _Record(
             run=run,
             info=source.info,
-            key=_key(source.info, run.config.resolved(("extract",), [detector, aligner, *maskers])),
+            key=_key(source.info, run.config.resolved(("extract",), [*finders, *maskers])),
             faceset=faceset,
             workspace=workspace,
         )
         first = options.start if fresh else max(options.start, record.resume_at())
         stop = options.stop or None
-        steps = extract_steps(run.make(detector), None, [])
+        find, align = [run.make(finder) for finder in finders] or (None, None)
+        steps = [Step(name="recall", stage=known)] if known else extract_steps(find, None, [])
         steps.append(Step(name="select", stage=SelectStep(options)))
-        steps += extract_steps(
-            None, run.make(aligner), [(masker.name, run.make(masker)) for masker in maskers]
-        )
+        steps += extract_steps(None, align, [(masker.name, run.make(masker)) for masker in maskers])
         if faceset is not None:
             store = StoreStep(faceset, _prefix(source.info.uri), source.info, options)
             steps.append(Step(name="store", stage=store))

@@ -165,7 +165,7 @@ class _Encoded:
         out = output.add_stream(codec, rate=rate)
         assert isinstance(out, AudioStream)
         encoder: AudioCodecContext = out.codec_context
-        encoder.layout = stream.layout.name
+        encoder.layout = layout = _layout(stream)
         encoder.time_base = Fraction(1, rate)
         if codec == "aac":
             encoder.bit_rate = 128_000 * max(1, stream.channels)
@@ -173,7 +173,7 @@ class _Encoded:
         self._encoder = out
         self._resampler = AudioResampler(
             format=encoder.format.name,
-            layout=stream.layout.name,
+            layout=layout,
             rate=rate,
             frame_size=1024 if codec == "aac" else None,
         )
@@ -198,12 +198,25 @@ class _Encoded:
         return made + list(self._encoder.encode(None))
 
 
+def _layout(stream: AudioStream) -> str:
+    """The channel layout; a WAV file may only say how many channels there are."""
+    usual = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
+    name = stream.layout.name
+    return usual.get(stream.channels, name) if name.endswith("channels") else name
+
+
 def _kept(stream: AudioStream) -> dict[str, str]:
     return {key: value for key, value in stream.metadata.items() if key in ("language", "title")}
 
 
 def _holds(format_name: str, stream: AudioStream) -> bool:
-    """Whether such a container takes the track as it is: the only sure test is to try."""
+    """Whether such a container takes the track as it is: the only sure test is to try.
+
+    Plain PCM passes the test for .mp4, but few players know it there, and a fragmented file with
+    it fails when it is closed.
+    """
+    if format_name == "mp4" and stream.codec_context.name.startswith("pcm_"):
+        return False
     try:
         with av.open(io.BytesIO(), "w", format=format_name) as trial:
             trial.add_stream_from_template(stream)
