@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
-from .types import Crop, CropSpec, Detection, FaceType, Frame, Landmarks, Swap
+from .types import Crop, CropSpec, Detection, FaceType, Frame, Landmarks, Swap, lock
 
 if TYPE_CHECKING:
     import numpy as np
@@ -106,6 +106,12 @@ class ColorPair:
     frame_index: int = 0
     track: int = -1
 
+    def __post_init__(self) -> None:
+        height, width = self.swap.shape[:2]
+        lock("ColorPair.swap", self.swap, (height, width, 3))
+        lock("ColorPair.plate", self.plate, (height, width, 3))
+        lock("ColorPair.area", self.area, (height, width, 1))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class BlendPair:
@@ -122,6 +128,12 @@ class BlendPair:
     frame_index: int = 0
     track: int = -1
 
+    def __post_init__(self) -> None:
+        height, width = self.plate.shape[:2]
+        lock("BlendPair.plate", self.plate, (height, width, 3))
+        lock("BlendPair.swap", self.swap, (height, width, 3))
+        lock("BlendPair.alpha", self.alpha, (height, width, 1))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Blended:
@@ -133,6 +145,11 @@ class Blended:
 
     image: Image
     alpha: Mask
+
+    def __post_init__(self) -> None:
+        height, width = self.image.shape[:2]
+        lock("Blended.image", self.image, (height, width, 3))
+        lock("Blended.alpha", self.alpha, (height, width, 1))
 
 
 class CropStage(Stage[Crop, Out_co], Protocol[Out_co]):

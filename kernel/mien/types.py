@@ -32,7 +32,7 @@ __all__ = [
 ]
 
 
-def _lock(name: str, array: Any, shape: tuple[int | None, ...]) -> None:
+def lock(name: str, array: Any, shape: tuple[int | None, ...]) -> None:
     """Raise ValueError unless `array` has `shape` (None = any), and make it read-only."""
     seen = tuple(array.shape)
     if len(seen) != len(shape) or any(
@@ -87,7 +87,7 @@ class Frame:
     name: str = ""
 
     def __post_init__(self) -> None:
-        _lock("Frame.image", self.image, (None, None, 3))
+        lock("Frame.image", self.image, (None, None, 3))
 
     @property
     def seconds(self) -> Fraction:
@@ -113,7 +113,7 @@ class Detection:
 
     def __post_init__(self) -> None:
         if self.points5 is not None:
-            _lock("Detection.points5", self.points5, (5, 2))
+            lock("Detection.points5", self.points5, (5, 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -124,7 +124,7 @@ class Landmarks:
     score: float = 1.0
 
     def __post_init__(self) -> None:
-        _lock("Landmarks.points", self.points, (68, 2))
+        lock("Landmarks.points", self.points, (68, 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -135,8 +135,8 @@ class FaceMask:
     matrix: Matrix
 
     def __post_init__(self) -> None:
-        _lock("FaceMask.mask", self.mask, (None, None, 1))
-        _lock("FaceMask.matrix", self.matrix, (2, 3))
+        lock("FaceMask.mask", self.mask, (None, None, 1))
+        lock("FaceMask.matrix", self.matrix, (2, 3))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -160,11 +160,11 @@ class Face:
 
     def __post_init__(self) -> None:
         if self.points5 is not None:
-            _lock("Face.points5", self.points5, (5, 2))
+            lock("Face.points5", self.points5, (5, 2))
         if self.landmarks is not None:
-            _lock("Face.landmarks", self.landmarks, (68, 2))
+            lock("Face.landmarks", self.landmarks, (68, 2))
         if self.identity is not None:
-            _lock("Face.identity", self.identity, (None,))
+            lock("Face.identity", self.identity, (None,))
 
     @property
     def nbytes(self) -> int:
@@ -218,9 +218,9 @@ class Crop:
     frame_index: int = 0
 
     def __post_init__(self) -> None:
-        _lock("Crop.image", self.image, (self.spec.size, self.spec.size, 3))
-        _lock("Crop.matrix", self.matrix, (2, 3))
-        _lock("Crop.landmarks", self.landmarks, (68, 2))
+        lock("Crop.image", self.image, (self.spec.size, self.spec.size, 3))
+        lock("Crop.matrix", self.matrix, (2, 3))
+        lock("Crop.landmarks", self.landmarks, (68, 2))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -240,13 +240,13 @@ class Swap:
     alpha: Mask | None = None
 
     def __post_init__(self) -> None:
-        _lock("Swap.image", self.image, (None, None, 3))
-        _lock("Swap.matrix", self.matrix, (2, 3))
+        lock("Swap.image", self.image, (None, None, 3))
+        lock("Swap.matrix", self.matrix, (2, 3))
         height, width = self.image.shape[:2]
         if self.alpha is not None:
-            _lock("Swap.alpha", self.alpha, (height, width, 1))
+            lock("Swap.alpha", self.alpha, (height, width, 1))
         for name, mask in self.masks.items():
-            _lock(f"Swap.masks[{name!r}]", mask, (height, width, 1))
+            lock(f"Swap.masks[{name!r}]", mask, (height, width, 1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -38,9 +38,7 @@ def registry() -> Registry:
     def mien_maskers():
         yield MaskerProvider(name="oval", summary="x", create=lambda options, context: None)
 
-    plugin = SimpleNamespace(
-        __name__="p", mien_detectors=mien_detectors, mien_maskers=mien_maskers
-    )
+    plugin = SimpleNamespace(__name__="p", mien_detectors=mien_detectors, mien_maskers=mien_maskers)
     return Registry([("mien-blaze", "1", plugin)])
 
 
@@ -58,7 +56,9 @@ def test_without_any_layer_everything_has_its_default(registry):
 
 def test_later_layers_win_and_every_value_knows_its_origin(registry, tmp_path):
     user = write(tmp_path / "user.toml", "[encode]\nquality = 20\nbits = '8'\npreset = 'slow'\n")
-    project = write(tmp_path / "mien.toml", "input = 'a.mp4'\n\n[encode]\nquality = 18\nbits='10'\n")
+    project = write(
+        tmp_path / "mien.toml", "input = 'a.mp4'\n\n[encode]\nquality = 18\nbits='10'\n"
+    )
     config = load(
         registry,
         files=[user, project],
@@ -108,8 +108,7 @@ def test_every_problem_is_named_with_file_line_and_nearest_key(registry, tmp_pat
         f"{file}, line 7: detector.blaze.batch_size: must be a whole number, is 'two'",
         f"{file}, line 10: encode.codec: must be one of h264, h265, ffv1, prores, is 'h265x'"
         "; did you mean 'h265'?",
-        "--set detector.blaze.order=up: detector.blaze.order: "
-        "must be one of size, score, is 'up'",
+        "--set detector.blaze.order=up: detector.blaze.order: must be one of size, score, is 'up'",
     )
 
 

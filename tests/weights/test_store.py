@@ -7,7 +7,6 @@ import os
 from pathlib import Path
 
 import pytest
-
 from mien.errors import WeightsError
 from mien.stages import WeightFile
 from mien.weights import WeightStore, default_cache, default_folders, file_sha256

@@ -125,7 +125,8 @@ def _known_depth(image: Image) -> Image:
 
 
 def _height(image: Image, width: int) -> int:
-    return min(max(1, round(width * image.shape[0] / image.shape[1])), 2 * width)
+    tall, wide = image.shape[:2]
+    return min(max(1, round(width * int(tall) / int(wide))), 2 * width)
 
 
 def _put(cell: Image, image: Image) -> None:

@@ -159,8 +159,8 @@ class FromBgr:
         return frame
 
     def _limited_range(self, image: Image) -> av.VideoFrame:
-        if image.dtype == np.uint8:
-            source = _packed(image)
+        if self._kind.bits == 8 or image.dtype == np.uint8:
+            source = _packed(_as_uint8(image))  # rounded here, or swscale would dither
         else:
             source = _planar(_as_uint16(image), "gbrp16le", _LIMITED_WHITE / 65535)
         return self._scaler.reformat(

@@ -28,6 +28,8 @@ MUXER_OPTIONS: Mapping[str, Mapping[str, str]] = {
 _LIBRARIES = {"h264": "libx264", "h265": "libx265", "ffv1": "ffv1", "prores": "prores_ks"}
 _DEPTHS = {"h264": (8, 10), "h265": (8, 10, 12), "ffv1": (8, 10, 12, 16), "prores": (10,)}
 _RGB_DEPTHS = {8: "bgr0", 10: "gbrp10le", 12: "gbrp12le", 16: "gbrp16le"}
+# x265 4.1 writes beyond its buffers in pictures up to 48 pixels wide, and brings the program down.
+_NARROWEST_H265 = 64
 _HOMES = {"h264": VIDEO_OUTPUTS, "h265": VIDEO_OUTPUTS, "prores": (".mov", ".mkv")}
 _HOMES["ffv1"] = (".mkv", ".mov", ".avi", ".mp4")
 
@@ -53,12 +55,12 @@ def check_codec(codec: str, suffix: str) -> str:
     if library not in av.codecs_available:
         there = [name for name, lib in _LIBRARIES.items() if lib in av.codecs_available]
         raise OutputError(
-            f"output.codec = '{codec}': this build of PyAV has no encoder '{library}'; "
+            f"encode.codec = '{codec}': this build of PyAV has no encoder '{library}'; "
             f"there are: {', '.join(there) or 'none'}"
         )
     if suffix not in _HOMES[codec]:
         raise OutputError(
-            f"output.codec = '{codec}': a {suffix} file cannot hold it; "
+            f"encode.codec = '{codec}': a {suffix} file cannot hold it; "
             f"name the output {', '.join(_HOMES[codec])}, or choose another codec"
         )
     return library
@@ -67,7 +69,15 @@ def check_codec(codec: str, suffix: str) -> str:
 def choose(
     options: OutputOptions, target: ClipInfo, width: int, height: int, suffix: str
 ) -> Encoding:
-    """How a clip of width x height pixels is written so that it looks as the target does."""
+    """How a clip of width x height pixels is written so that it looks as the target does.
+
+    Raises OutputError where the codec cannot write pictures of this size.
+    """
+    if options.codec == "h265" and width < _NARROWEST_H265:
+        raise OutputError(
+            f"encode.codec = 'h265': its encoder cannot write {width} pixels wide pictures, "
+            f"only from {_NARROWEST_H265} on; use h264 or ffv1"
+        )
     notes: list[str] = []
     source = PixelFormat(target.pixel_format or "bgr24")
     depth = _depth(options, target)
@@ -142,7 +152,7 @@ def _tags(codec: str, color: ColorTags, width: int, height: int, *, rgb: bool) -
 
 def _library_options(options: OutputOptions, pixel_format: str, suffix: str) -> dict[str, str]:
     if options.codec == "ffv1":
-        return {"level": "3", "slices": "4", "slicecrc": "1"}
+        return {"level": "3", "slicecrc": "1"}
     if options.codec == "prores":
         return {"profile": "4" if "444" in pixel_format else "3", "vendor": "apl0"}
     chosen = {"crf": str(options.quality), "preset": options.preset}

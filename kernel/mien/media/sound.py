@@ -143,7 +143,7 @@ class _Copied:
         self._filter = BitStreamFilterContext("aac_adtstoasc", stream) if bare else None
 
     def take(self, packet: Any, shift: int) -> list[Any]:
-        packets = [packet] if self._filter is None else self._filter.filter(packet)
+        packets: list[Any] = [packet] if self._filter is None else self._filter.filter(packet)
         for ready in packets:
             ready.stream = self._out
             ready.dts += shift

@@ -21,7 +21,7 @@ import pytest
 from ..errors import ConfigError
 from ..geometry import make_crop
 from ..options import describe, json_schema, parse, plain
-from ..registry import CATALOGUES, Registry
+from ..registry import Registry
 from ..stages import (
     BlendPair,
     ColorPair,
@@ -29,7 +29,7 @@ from ..stages import (
     FaceQuery,
     Provider,
 )
-from ..types import Detection, Face, Frame
+from ..types import Detection, Frame
 from .fakes import FakeContext, face_at, frames, picture
 
 HEAVY = ("torch", "onnxruntime", "onnx", "cv2", "av", "numpy")
@@ -340,16 +340,6 @@ class ColorTransferConformance(StageConformance):
         assert result.max() <= 1
         return [result]
 
-    def test_pictures_of_different_sizes_are_refused(self, stage: Any) -> None:
-        """A swap and a plate that do not belong together are an error, not a guess."""
-        pair = ColorPair(
-            swap=np.zeros((8, 8, 3), np.float32),
-            plate=np.zeros((9, 9, 3), np.float32),
-            area=np.ones((8, 8, 1), np.float32),
-        )
-        with pytest.raises(ValueError, match=r"\d"):
-            stage([pair])
-
 
 class BlendConformance(StageConformance):
     """For `mien_blends`."""
@@ -381,17 +371,11 @@ class BlendConformance(StageConformance):
         return [result.image, result.alpha]
 
 
-def known_kinds() -> tuple[str, ...]:
-    """The kinds that the kit covers, for a test that none is forgotten."""
-    return tuple(sorted({cls.kind for cls in CATALOGUES.values()}))
-
-
 __all__ = [
     "AlignerConformance",
     "BlendConformance",
     "ColorTransferConformance",
     "DetectorConformance",
-    "Face",
     "MaskerConformance",
     "ProviderConformance",
     "StageConformance",

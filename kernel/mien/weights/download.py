@@ -1,7 +1,7 @@
 """Downloads a weight file: goes on where it was cut, checks the hash, appears whole or not at all.
 
-The unfinished file is ``NAME.part``.  Bytes are written at their own offsets and the part is
-always a beginning of the file, so that two processes fetching the same file do no harm.
+The unfinished file is ``NAME.part``, always a beginning of the file.  Bytes are written at their
+own offsets, so that two processes fetching the same file write the same bytes to the same places.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _fetch(
     url: str, file: WeightFile, part: Path, opener: Opener, progress: Progress | None
 ) -> None:
     """Complete and verify `part` from one address, in as many requests as bring something new."""
-    fruitless = 0
+    fruitless = furthest = 0
     while fruitless < _FRUITLESS:
         before = _size(part)
         reason = ""
@@ -77,6 +77,7 @@ def _fetch(
             try:
                 _receive(url, file, part, opener, progress)
             except urllib.error.HTTPError as error:
+                error.close()
                 if error.code != 416 or not before:
                     raise _Refused(f"HTTP {error.code} {error.reason}") from error
                 part.unlink()  # 416: our beginning is longer than all that this server has
@@ -91,7 +92,8 @@ def _fetch(
             if not before:
                 raise _Refused(_wrong(file, there, found))
             # The beginning may have come from another address: once more, from zero.
-        fruitless = 0 if there > before else fruitless + 1
+        fruitless = 0 if there > furthest else fruitless + 1
+        furthest = max(furthest, there)
     raise _Refused(f"the connection ended after {there} of {file.size} bytes{reason}")
 
 
@@ -106,7 +108,8 @@ def _receive(
     with opener(request) as answer:
         # 200 instead of 206: this server cannot go on in the middle and sends everything.
         offset = done if answer.status == 206 else 0
-        with part.open("r+b" if done else "wb") as out:
+        part.touch()
+        with part.open("r+b") as out:
             _copy(answer, out, offset, file.size, progress)
 
 

@@ -54,6 +54,9 @@ class Workspace:
             self._db.execute("PRAGMA synchronous=NORMAL")
             self._db.execute("PRAGMA foreign_keys=ON")
             self._migrate()
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            raise OutputError(f"{path}: cannot be written: {error}") from error
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise InputError(
