@@ -25,7 +25,7 @@ def test_swap_changes_the_face_and_keeps_frames_and_times(mien, make_clip, model
     for one, other in zip(before, after, strict=True):
         assert abs(float(other.seconds - one.seconds - zero)) < 0.001
         assert difference(one, other)[20:28, 28:36].mean() > 20  # the face
-        assert difference(one, other)[:4].mean() < 1  # far from it: one more trip through YUV
+        assert difference(one, other)[:4].mean() < 2  # far from it: one more trip through YUV
 
 
 def test_a_run_file_repeats_the_run(mien, make_clip, model, read_clip):
@@ -60,7 +60,7 @@ def test_frames_without_a_face_are_left_alone_and_said(mien, make_clip, model, r
     assert code == 0
     assert "10 with the new face" in out
     assert "note: 2 of 12 frames show no face and were left as they are" in err
-    assert difference(read_clip(clip)[3], read_clip("out.mkv")[3]).mean() < 1
+    assert difference(read_clip(clip)[3], read_clip("out.mkv")[3]).mean() < 2
 
 
 def test_two_faces_and_one_source_swap_the_largest_and_say_so(mien, make_clip, model):

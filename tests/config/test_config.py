@@ -8,7 +8,6 @@ from types import SimpleNamespace
 from typing import Literal
 
 import pytest
-
 from mien.config import KINDS, Setting, load, section_class, standard_files
 from mien.errors import ConfigError
 from mien.hooks import hookimpl

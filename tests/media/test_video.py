@@ -162,8 +162,9 @@ def test_damage_in_the_middle_does_not_end_the_clip(make_clip: MakeClip) -> None
     hurt = bytes(len(packets[20]) - 8)
     path.write_bytes(data.replace(packets[20], packets[20][:8] + hurt))
     source = VideoSource(path)
-    stamps = [frame.pts for frame in source.frames()]
-    assert stamps == [40 * n for n in range(40) if n != 20]
+    frames = list(source.frames())
+    assert [frame.pts for frame in frames] == [40 * n for n in range(40) if n != 20]
+    assert [frame.index for frame in frames] == [n for n in range(40) if n != 20]
     assert source.notes == [
         f"{path}: 1 packet could not be decoded and was left out; 39 frames could"
     ]

@@ -10,7 +10,6 @@ from typing import Literal
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from mien.errors import ConfigError
 from mien.options import convert, describe, json_schema, nearest, option, parse, plain, read
 

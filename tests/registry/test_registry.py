@@ -7,11 +7,9 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-
 from mien import registry as registry_module
 from mien.errors import PluginError
 from mien.hooks import hookimpl
-from mien.options import option
 from mien.registry import CATALOGUES, Registry
 from mien.stages import BlendProvider, DetectorProvider
 

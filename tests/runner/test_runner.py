@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from mien.errors import InputError, StageError, WeightsError
 from mien.runner import Channel, Step, run
 from mien.stages import Neighbours, StageBase
@@ -124,7 +123,7 @@ def test_a_stage_that_loses_an_item_is_refused():
         def __call__(self, batch: Sequence[Any], /) -> list[Any]:
             return list(batch)[1:]
 
-    with pytest.raises(StageError, match="step 0 failed on frames 0..2: .*2 results for 3 items"):
+    with pytest.raises(StageError, match=r"step 0 failed on frames 0..2: .*2 results for 3 items"):
         go(range(9), Short(None, 3))
 
 

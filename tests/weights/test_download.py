@@ -134,8 +134,8 @@ def test_every_failed_address_is_named_with_its_reason(server: Server, tmp_path:
         f"{at}/bad: sends another file: its SHA-256 is {wrong}, must be {SHA}; "
         f"{at}/long: sends more than the 10240 bytes that the file has; "
         f"{at}/short: the connection ended after 100 of 10240 bytes; "
-        "run 'mien weights pull net.bin' again to go on, or put the file into a folder named by MIEN_WEIGHTS or by [weights] "
-        "folders"
+        "run 'mien weights pull net.bin' again to go on, or put the file into a "
+        "folder named by MIEN_WEIGHTS or by [weights] folders"
     )
     assert not (tmp_path / "net.bin").exists()
 

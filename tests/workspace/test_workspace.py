@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sqlite3
 import subprocess
 import sys
 import textwrap
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
 from mien.errors import InputError, OutputError
 from mien.media.base import ClipInfo
 from mien.types import Face, FaceMask, Frame, Packet
@@ -180,7 +179,7 @@ def test_kill_9_loses_no_committed_batch(tmp_path):
     code = textwrap.dedent(
         f"""
         import sys
-        sys.path.insert(0, {str(os.path.dirname(__file__))!r})
+        sys.path.insert(0, {str(Path(__file__).parent)!r})
         from pathlib import Path
         from test_workspace import INFO, Workspace, packet
         store = Workspace(Path({str(tmp_path)!r}))

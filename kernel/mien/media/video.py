@@ -46,6 +46,7 @@ class VideoSource:
         self._path = Path(path)
         self._notes: list[str] = []
         self._table: _Table | None = None
+        self._is_damaged = False
         check_file(self._path)
         with open_input(self._path) as container:
             stream = video_stream(container, self._path)
@@ -114,6 +115,8 @@ class VideoSource:
                 previous = last[0] if last else self._info.start - step
                 pts = previous + step if raw.pts is None else raw.pts
                 last = (pts, raw.duration or step)
+                if self._is_damaged:  # a lost frame keeps its number, as it does for a far start
+                    index = self._place(pts, index)
                 yield index, pts, raw
                 index += 1
                 if stop is not None and index >= stop:
@@ -151,6 +154,7 @@ class VideoSource:
                 frames = packet.decode()
             except (av.error.InvalidDataError, av.error.ExternalError, av.error.BugError):
                 bad += 1
+                self._is_damaged = True
                 if packet.size == 0:
                     break
                 continue
@@ -187,6 +191,11 @@ class VideoSource:
                     return _chain(frame, frames)
         container.seek(self._info.start, stream=stream)
         return _skip(self._decoded(container, stream), start)
+
+    def _place(self, pts: int, otherwise: int) -> int:
+        known = self._timestamps().pts
+        place = bisect.bisect_left(known, pts)
+        return place if place < len(known) and known[place] == pts else otherwise
 
     def _timestamps(self) -> _Table:
         """All timestamps, read without decoding; empty where they do not number the frames."""
