@@ -27,23 +27,22 @@ class Program(click.Group):
     """The commands by name, from this package and from plugins; none is imported for `--help`."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """The program's own commands in their order of use, then those of plugins."""
-        return [*COMMANDS, *sorted(self.commands)]
+        """The program's own commands, in their order of use."""
+        return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now."""
         if cmd_name in COMMANDS:
             command: click.Command = import_module(f"{__name__}.{cmd_name}").command
             return command
-        if not self.commands:
-            self._ask_plugins()
-        return super().get_command(ctx, cmd_name)
+        return plugin_commands().get(cmd_name)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The list of commands for `--help`."""
-        self._ask_plugins()
+        """The list of commands for `--help`.
+
+        Looking for plugins would cost more time than all the rest: `mien plugins list` does it.
+        """
         rows = list(COMMANDS.items())
-        rows += [(name, cmd.get_short_help_str()) for name, cmd in sorted(self.commands.items())]
         with formatter.section("Commands"):
             formatter.write_dl(rows)
 
@@ -58,17 +57,22 @@ class Program(click.Group):
             raise click.UsageError(f"no such command '{name}'{nearest(name, COMMANDS)}", ctx)
         return super().resolve_command(ctx, args)
 
-    def _ask_plugins(self) -> None:
-        from ..registry import Registry
 
-        Registry.installed().hook.mien_commands(cli=self)
+def plugin_commands() -> dict[str, click.Command]:
+    """The commands that installed plugins add, by name."""
+    from ..registry import Registry
+
+    group = click.Group("plugins")
+    Registry.installed().hook.mien_commands(cli=group)
+    return group.commands
 
 
 @click.group(
     cls=Program,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Begin with `mien demo`, then `mien extract`, `mien train`, `mien swap`; "
-    "`mien COMMAND --help` says more. Exit codes: docs/errors.md.",
+    "`mien COMMAND --help` says more. Plugins may add commands: `mien plugins list` shows "
+    "them. Exit codes: docs/errors.md.",
 )
 @click.version_option(__version__, prog_name="mien")
 def program() -> None:

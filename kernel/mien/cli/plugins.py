@@ -10,6 +10,7 @@ import click
 from ..errors import PluginError
 from ..options import OptionInfo, describe, json_schema, nearest, plain
 from ..registry import CATALOGUES, Entry, Registry
+from . import plugin_commands
 from .building import help_text
 
 
@@ -35,6 +36,11 @@ def list_plugins(as_json: bool) -> None:
         for entry in group:
             origin = f"{entry.dist} {entry.version}".strip()
             click.echo(f"  {entry.provider.name:<14} {entry.provider.summary}  ({origin})")
+    commands = plugin_commands()
+    if commands:
+        click.echo("Commands")
+    for name, added in sorted(commands.items()):
+        click.echo(f"  {name:<14} {added.get_short_help_str()}")
     for broken in registry.broken:
         click.echo(f"broken: {broken.dist} {broken.reason}", err=True)
     if not entries:

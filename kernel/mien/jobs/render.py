@@ -93,6 +93,8 @@ def render(
     if not counts.frames:
         raise InputError(f"{info.uri}: holds no frame that can be read")
     path = writer.finish()
+    for note in writer.notes:
+        run.events.note(note)
     if not counts.with_face:
         raise NothingFoundError(
             f"{info.uri}: no face was found in any of its {counts.frames} frames; "

@@ -48,6 +48,8 @@ class MeshAligner(StageBase):
 
     def __call__(self, batch: Sequence[FaceQuery], /) -> list[Landmarks]:
         """The landmarks of each face; their score is the detection's, the net gives none."""
+        if not batch:
+            return []
         images = [query.frame.image for query in batch]
         matrices = [box_matrix(query.detection, self._options.margin) for query in batch]
         meshes = self._run(images, matrices)

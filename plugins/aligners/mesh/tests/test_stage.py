@@ -28,7 +28,7 @@ pytest.importorskip("onnxruntime")
 
 
 def write_small_net(path: Path) -> Path:
-    """A net of the published shape: a fixed face, larger where the crop is brighter."""
+    """A net of the published shape: a fixed face, larger where the crop holds a brighter pixel."""
     from onnx import TensorProto, helper, numpy_helper
 
     face = np.random.default_rng(1).uniform(20, 170, (3, 468, 3)).astype(np.float32) / 3
@@ -39,8 +39,8 @@ def write_small_net(path: Path) -> Path:
         "half": np.array(0.5, np.float32),
     }
     nodes = [
-        helper.make_node("ReduceMean", ["input_1", "axes"], ["mean"], keepdims=0),
-        helper.make_node("Add", ["mean", "half"], ["bright"]),
+        helper.make_node("ReduceMax", ["input_1", "axes"], ["peak"], keepdims=0),
+        helper.make_node("Add", ["peak", "half"], ["bright"]),
         helper.make_node("MatMul", ["bright", "face"], ["flat"]),
         helper.make_node("Reshape", ["flat", "new_shape"], ["conv2d_21"]),
     ]
@@ -88,8 +88,8 @@ def test_the_first_crop_is_a_square_around_the_box() -> None:
 @pytest.mark.parametrize("roll", [-80, -30, 0, 45, 120])
 def test_rolled_eyes_lie_level_in_the_crop(roll: float) -> None:
     angle = np.deg2rad(roll)
-    across = 20 * np.array([np.cos(angle), np.sin(angle)])
-    points5 = np.float32([(100, 100) - across, (100, 100) + across, *[(100, 100)] * 3])
+    middle, across = np.array([100, 100]), 20 * np.array([np.cos(angle), np.sin(angle)])
+    points5 = np.array([middle - across, middle + across, middle, middle, middle], np.float32)
     found = Detection(box=(60, 60, 140, 140), score=1, points5=points5)
     left, right = transform(box_matrix(found, 1.5), points5[:2].astype(np.float64))
     assert left[1] == pytest.approx(right[1])
