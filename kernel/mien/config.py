@@ -140,9 +140,12 @@ class Config:
         names = (value,) if isinstance(value, str) else tuple(value)
         return tuple(name for name in names if name != NONE)
 
-    def options(self, provider: Provider) -> Any:
-        """The options of a plugin as an instance of the class that it declared."""
-        return self._parse(provider.options, f"{provider.kind}.{provider.name}.")
+    def options(self, provider: Provider, below: Mapping[str, Any] | None = None) -> Any:
+        """The options of a plugin as an instance of the class that it declared.
+
+        below  values that stand in for the defaults, such as those a model was begun with
+        """
+        return self._parse(provider.options, f"{provider.kind}.{provider.name}.", below)
 
     def resolved(self, sections: Sequence[str], providers: Sequence[Provider]) -> dict[str, Any]:
         """Every value that a run used, as plain tables: what a run file holds."""
@@ -157,8 +160,8 @@ class Config:
             table[provider.name] = plain(self.options(provider))
         return tables
 
-    def _parse(self, cls: type[T], prefix: str) -> T:
-        values = {
+    def _parse(self, cls: type[T], prefix: str, below: Mapping[str, Any] | None = None) -> T:
+        values = dict(below or {}) | {
             item.name: self._settings[prefix + item.name].value
             for item in fields(cls)  # type: ignore[arg-type]
             if prefix + item.name in self._settings

@@ -8,13 +8,12 @@ from __future__ import annotations
 import contextlib
 import io
 import logging
-import os
-import secrets
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from .atomic import whole_file
 from .errors import PluginError, StageError, WeightsError
 from .stages import ExportPlan
 
@@ -120,19 +119,6 @@ def export_onnx(plan: ExportPlan, path: Path) -> None:
             raise StageError(
                 f"{type(plan.module).__name__}: torch cannot write it as ONNX: {_first_line(error)}"
             ) from error
-
-
-@contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[Path]:
-    """A temporary name beside `path`, which takes its place where the block ends well."""
-    beside = path.with_name(f".{path.stem}-{secrets.token_hex(4)}{path.suffix}")
-    try:
-        yield beside
-        with beside.open("rb+") as file:
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
 
 
 def import_onnxruntime() -> Any:

@@ -64,7 +64,7 @@ def plugin_commands() -> dict[str, click.Command]:
 
     group = click.Group("plugins")
     Registry.installed().hook.mien_commands(cli=group)
-    return group.commands
+    return dict(group.commands)
 
 
 @click.group(

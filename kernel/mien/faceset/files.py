@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import secrets
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from ..arrays import Image, Mask, as_dtype, as_float
+from ..atomic import write_whole
 from ..errors import InputError, OutputError
 from .container import check_whole, embed_jpeg, embed_png, read_header
 from .record import MAX_SIZE, FaceRecord, from_json, to_json
@@ -117,22 +115,6 @@ def decode_mask(png: bytes, size: int) -> Mask:
             mask, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         )
     return as_float(mask)[..., None]
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write `data` beside `path`, then give it the name: the file appears whole or not at all."""
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with beside.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        beside.replace(path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            beside.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
 
 
 def _encode(suffix: str, image: Image, settings: list[int]) -> bytes:

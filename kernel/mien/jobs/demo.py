@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..atomic import reason
 from ..config import Setting
 from ..demo.clips import SOURCE, TARGET, KnownFaces, Photograph, make_clip, make_sound
 from ..errors import OutputError, WeightsError
@@ -21,16 +22,20 @@ from .run import Run, make_run
 from .swap import merge, swap
 from .train import train
 
-SETTINGS = {
-    "train.batch_size": 8,
+EXTRACT = {"extract.face_type": "full", "extract.size": 160}
+TRAIN = {
+    "train.batch_size": 4,
     "train.preview_every": 200,
     "train.save_every": 0,
-    "extract.face_type": "full",
-    "extract.size": 160,
+    "train.color": 0.1,
+    "train.rotation": 4.0,
+    "train.zoom": 0.03,
+    "train.shift": 0.03,
+    "train.warp": 0.6,
+    "model.original.width": 0.25,
+    "model.original.learning_rate": 1e-3,
 }
 """What a first quick look needs; a real training takes the defaults and a day."""
-
-MODEL_SETTINGS = {"model.original.width": 0.25, "model.original.learning_rate": 5e-4}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +53,7 @@ def demo(run: Run, folder: Path, *, minutes: float = 3.0) -> Demo:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+        raise OutputError(f"{folder}: cannot be made ({reason(error)})") from error
     with_nets = _have_weights(run)
     if not with_nets:
         run.events.note(
@@ -63,7 +68,7 @@ def demo(run: Run, folder: Path, *, minutes: float = 3.0) -> Demo:
         _extract(run, folder, who, clips[who.name], with_nets)
     model = folder / "model"
     learned = train(
-        _with(run, "train", {**SETTINGS, **MODEL_SETTINGS, "train.minutes": minutes}),
+        _with(run, "train", {**TRAIN, "train.minutes": minutes}),
         source=folder / "faces" / SOURCE.name,
         target=folder / "faces" / TARGET.name,
         folder=model,
@@ -83,7 +88,7 @@ def demo(run: Run, folder: Path, *, minutes: float = 3.0) -> Demo:
 
 def _extract(run: Run, folder: Path, who: Photograph, clip: Path, with_nets: bool) -> None:
     extract(
-        _with(run, "extract", {**SETTINGS, "input": str(clip)}),
+        _with(run, "extract", {**EXTRACT, "input": str(clip)}),
         faceset=folder / "faces" / who.name,
         workspace=folder / "workspace",
         fresh=True,

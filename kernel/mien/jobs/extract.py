@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..atomic import reason, write_whole
 from ..errors import InputError, MienError, NothingFoundError, OutputError, StoppedError
 from ..extraction import ExtractOptions, SelectStep, StoreStep
 from ..media.base import ClipInfo
@@ -21,7 +22,7 @@ from ..runner import run as run_steps
 from ..stages import AlignerProvider, DetectorProvider, MaskerProvider, Provider, Stage
 from ..types import Frame, Packet, replace
 from ..workspace import Workspace
-from .run import Run, frame_number, write_whole
+from .run import Run, frame_number
 from .sheet import Sheet, draw_faces
 
 STATE = "extract.json"
@@ -235,4 +236,4 @@ def _make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"{folder}: cannot be made: {error.strerror}") from error
+        raise OutputError(f"{folder}: cannot be made ({reason(error)})") from error

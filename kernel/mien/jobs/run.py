@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from .. import __version__
+from ..atomic import write_whole
 from ..config import NONE, VERSIONS, Config, RuntimeOptions, WeightsOptions
 from ..errors import InputError, OutputError, PluginError
 from ..media.base import ClipWriter, OutputPlan, Source
@@ -146,20 +147,6 @@ class Run:
 def frame_number(item: Frame | Packet) -> int:
     """The index of the frame that an item of the pipeline is about."""
     return item.frame.index if isinstance(item, Packet) else item.index
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """A small file, whole or not at all: beside, synced, renamed."""
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        with beside.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def to_toml(tables: Mapping[str, Any]) -> str:

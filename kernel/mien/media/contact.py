@@ -5,8 +5,6 @@ A sheet is how every step shows what it did.
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +12,7 @@ import cv2
 import numpy as np
 
 from ..arrays import Image, as_dtype, as_float
+from ..atomic import reason, write_whole
 from ..errors import InputError, OutputError
 
 _CAPTION = 20  # pixels under each picture
@@ -65,17 +64,7 @@ def save_picture(path: str | Path, image: Image) -> None:
     data = encode_picture(path.suffix.lower(), image)
     if data is None:
         raise OutputError(f"{path}: pictures cannot be written as '{path.suffix}'; use .png")
-    try:
-        handle, beside = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).chmod(0o644)  # mkstemp's files are private
-        Path(beside).replace(path)
-    except OSError as err:
-        reason = (err.strerror or str(err)).lower()
-        raise OutputError(f"{path}: the picture cannot be written ({reason})") from err
+    write_whole(path, data)
 
 
 def load_picture(path: str | Path) -> Image:
@@ -87,8 +76,7 @@ def load_picture(path: str | Path) -> Image:
     try:
         data = np.fromfile(path, np.uint8)
     except OSError as err:
-        reason = (err.strerror or str(err)).lower()
-        raise InputError(f"{path}: the picture cannot be read ({reason})") from err
+        raise InputError(f"{path}: the picture cannot be read ({reason(err)})") from err
     if data.size == 0:
         raise InputError(f"{path}: the picture is empty (0 bytes)")
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -51,23 +50,3 @@ def counter(pattern: str) -> re.Pattern[str] | None:
 def partial_name(path: Path) -> Path:
     """Where an unfinished result lies: `clip.partial.mp4`, `folder.partial`."""
     return path.with_name(f"{path.stem}.partial{path.suffix}")
-
-
-def sync(path: Path) -> None:
-    """Make sure that the file, or the folder's list of files, survives a power cut."""
-    if path.is_dir() and os.name == "nt":
-        return  # Windows cannot open folders, and orders renames by itself
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def publish(partial: Path, path: Path) -> None:
-    """Give a finished file or folder its name, by one rename that survives a power cut."""
-    sync(partial)
-    if partial.is_dir() and path.is_dir():
-        path.rmdir()  # it is empty, or the writer would have refused it
-    partial.replace(path)
-    sync(path.parent)

@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import errno
 import io
 from collections.abc import Iterable
 from fractions import Fraction
@@ -15,12 +14,13 @@ import av
 from av.container import OutputContainer
 from av.video.stream import VideoStream
 
+from ..atomic import publish, reason, sync
 from ..errors import OutputError
 from ..types import Frame
 from .base import OutputPlan
 from .convert import FromBgr
 from .encoding import CONTAINERS, MUXER_OPTIONS, check_codec, choose
-from .files import partial_name, publish, sync
+from .files import partial_name
 from .sound import open_sound
 
 
@@ -147,8 +147,7 @@ class VideoWriter:
         try:
             return _File(self._partial)
         except OSError as err:
-            reason = (err.strerror or str(err)).lower()
-            raise OutputError(f"{self._partial}: cannot be written ({reason})") from err
+            raise OutputError(f"{self._partial}: cannot be written ({reason(err)})") from err
 
     def _begin(self, first: Frame) -> None:
         """Open the encoder: only the first frame tells size and start for sure."""
@@ -286,10 +285,6 @@ class VideoWriter:
 
     def _failure(self, err: Exception) -> OutputError:
         cause = self._file.error or err
-        reason = (getattr(cause, "strerror", None) or str(cause)).lower()
-        if getattr(cause, "errno", None) == errno.ENOSPC:
-            reason = "the disk is full; free some space and run again"
+        why = reason(cause) if isinstance(cause, OSError) else str(cause)
         kept = f"; the first frames are kept as '{self._partial.name}'" if self._frames else ""
-        return OutputError(
-            f"{self._path}: cannot go on after {self._frames} frames ({reason}){kept}"
-        )
+        return OutputError(f"{self._path}: cannot go on after {self._frames} frames ({why}){kept}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from pathlib import Path
@@ -10,11 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Image, as_dtype, as_float
+from ..atomic import publish, reason
 from ..errors import OutputError
 from ..types import Frame
 from .base import OutputPlan
 from .contact import encode_picture
-from .files import PICTURES, counter, partial_name, publish
+from .files import PICTURES, counter, partial_name
 
 _MARK = ".mien-partial"  # tells a folder that may be thrown away from a user's own
 
@@ -67,7 +67,7 @@ class PictureWriter:
         except OSError as err:
             (self._partial / _MARK).touch()
             raise OutputError(
-                f"{self._folder}: cannot get its name ({(err.strerror or str(err)).lower()}); "
+                f"{self._folder}: cannot get its name ({reason(err)}); "
                 f"the pictures are kept in '{self._partial}'"
             ) from err
         return self._folder
@@ -99,8 +99,7 @@ class PictureWriter:
             self._partial.mkdir()
             (self._partial / _MARK).touch()
         except OSError as err:
-            reason = (err.strerror or str(err)).lower()
-            raise OutputError(f"{self._partial}: the folder cannot be made ({reason})") from err
+            raise OutputError(f"{self._partial}: cannot be made ({reason(err)})") from err
 
     def _name(self, frame: Frame) -> str:
         if self._pattern:
@@ -167,10 +166,8 @@ def store_picture(path: Path, frame: Frame) -> None:
             os.fsync(file.fileno())
     except OSError as err:
         path.unlink(missing_ok=True)
-        full = err.errno == errno.ENOSPC
-        reason = "the disk is full" if full else (err.strerror or str(err)).lower()
         raise OutputError(
-            f"{path}: frame {frame.index} cannot be written ({reason}); "
+            f"{path}: frame {frame.index} cannot be written ({reason(err)}); "
             "the pictures before it are kept"
         ) from err
 

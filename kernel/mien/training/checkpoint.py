@@ -13,16 +13,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..atomic import reason, sync, write_whole
 from ..errors import InputError, OutputError
-from ..faceset.files import write_whole
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -142,16 +141,16 @@ def save(
             "facts": dict(state.facts),
         }
         write_whole(beside / STATE, (json.dumps(values, indent=2) + "\n").encode())
-        _sync_folder(beside)
+        sync(beside)
         if final.exists():  # a damaged one: a whole one would have been resumed from
             shutil.rmtree(final)
         beside.rename(final)
-        _sync_folder(place)
+        sync(place)
     except (OSError, OutputError) as error:
         shutil.rmtree(beside, ignore_errors=True)
-        reason = getattr(error, "strerror", None) or error
+        why = reason(error) if isinstance(error, OSError) else error
         raise OutputError(
-            f"model '{folder}': iteration {iteration} cannot be saved ({reason}); the generation "
+            f"model '{folder}': iteration {iteration} cannot be saved ({why}); the generation "
             "saved before it is untouched.  Make room and start again"
         ) from error
     thin_out(folder, keep)
@@ -225,8 +224,7 @@ def _write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> dict[str, Any]:
         save_file({name: value.cpu().contiguous() for name, value in tensors.items()}, path)
     except SafetensorError as error:  # its way of saying that the disk is full
         raise OSError(str(error)) from error
-    with path.open("r+b") as stream:
-        os.fsync(stream.fileno())
+    sync(path)
     return {"size": path.stat().st_size, "sha256": _sha256(path)}
 
 
@@ -252,18 +250,3 @@ def _check_file(path: Path, facts: Mapping[str, Any], where: str, *, verify: boo
 def _sha256(path: Path) -> str:
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _sync_folder(path: Path) -> None:
-    """Make a rename last; systems that cannot open folders do without."""
-    with contextlib.suppress(OSError), _opened(path) as handle:
-        os.fsync(handle)
-
-
-@contextlib.contextmanager
-def _opened(path: Path) -> Iterator[int]:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        yield handle
-    finally:
-        os.close(handle)

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Image, as_dtype
+from ..atomic import write_whole
 from ..errors import OutputError
-from ..faceset.files import write_whole
 
 _TILE = 128
 _GAP = 4

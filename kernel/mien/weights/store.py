@@ -147,10 +147,10 @@ class WeightStore:
         way = f"get it with 'mien weights pull {file.name}', or {_offline_way()}"
         if not file.urls:
             way = _offline_way()
-        return f"weights {describe(file)} are not on this machine; {way}"
+        return f"weights {_describe(file)} are not on this machine; {way}"
 
 
-def describe(file: WeightFile) -> str:
+def _describe(file: WeightFile) -> str:
     """Name, size, licence and first address, as they stand in every message."""
     licence = f"licence: {file.licence}{', non-commercial' if file.non_commercial else ''}"
     origin = f", from {file.urls[0]}" if file.urls else ""

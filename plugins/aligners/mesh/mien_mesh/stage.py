@@ -18,7 +18,7 @@ from .net import free_batch
 from .points import EYE_CORNERS, MESH_POINTS, to_ibug
 
 SIDE = 192
-# Measured on 27 clips and 2000 portraits: 1.4 and 1.6 are both 5 % worse.
+# Mean error on 630 faces, of the eye distance: 2.33 % at 1.4, 2.30 % at 1.5, 2.49 % at 1.6.
 MESH_MARGIN = 1.5
 
 

@@ -1,0 +1,66 @@
+"""Files that appear whole or not at all: written beside their place, synced, renamed.
+
+Everything that the program leaves behind goes through here, so that a crash or a full disk never
+leaves half a file under a name that somebody will read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import OutputError
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """A small file in one go; makes its folder.  Raises OutputError, with nothing left behind."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with whole_file(path) as beside:
+            beside.write_bytes(data)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
+
+
+@contextlib.contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name beside `path`, which takes its place where the block ends well."""
+    beside = path.with_name(f".{path.stem[:80]}-{secrets.token_hex(4)}{path.suffix}")
+    try:
+        yield beside
+        sync(beside)
+        beside.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+
+
+def publish(partial: Path, path: Path) -> None:
+    """Give a finished file or folder its name, by one rename that survives a power cut."""
+    sync(partial)
+    if partial.is_dir() and path.is_dir():
+        path.rmdir()  # it is empty, or the writer would have refused it
+    partial.replace(path)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """Make sure that the file, or the folder's list of files, survives a power cut."""
+    if path.is_dir() and os.name == "nt":
+        return  # Windows cannot open folders, and orders renames by itself
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def reason(error: OSError) -> str:
+    """Why the system refused, in a user's words."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return "no space left on the disk"
+    return (error.strerror or str(error)).lower()
