@@ -62,8 +62,9 @@ def test_a_picture_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     image = np.zeros((2, 2, 3), np.uint8)
     with pytest.raises(OutputError, match=r"cannot be written as '\.xyz'; use \.png"):
         save_picture(tmp_path / "a.xyz", image)
-    with pytest.raises(OutputError, match=r"cannot be written \(no such file or directory\)"):
-        save_picture(tmp_path / "no" / "a.png", image)
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=r"cannot be written \("):
+        save_picture(tmp_path / "file" / "a.png", image)
 
 
 def test_a_missing_picture_is_said(tmp_path: Path) -> None:

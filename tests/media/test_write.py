@@ -320,7 +320,7 @@ def test_a_full_disk_ends_with_a_sentence_and_a_clip_that_plays(
             env=environment, capture_output=True, text=True, check=True,
         )  # fmt: skip
         sentence, kept = done.stdout.strip().splitlines()
-        assert "(the disk is full; free some space and run again)" in sentence
+        assert "(no space left on the disk)" in sentence
         assert sentence.endswith(f"the first frames are kept as 'out.partial{suffix}'")
         assert kept == str(disk / f"out.partial{suffix}")
         assert len(list(VideoSource(kept).frames())) > 25
