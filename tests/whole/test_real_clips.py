@@ -44,6 +44,8 @@ def times_of(path: Path) -> list[Fraction]:
 def sound_of(path: Path) -> list[list[bytes]]:
     with av.open(str(path)) as clip:
         tracks: dict[int, list[bytes]] = {stream.index: [] for stream in clip.streams.audio}
+        if not tracks:
+            return []
         for packet in clip.demux(clip.streams.audio):
             if packet.dts is not None:
                 tracks[packet.stream_index].append(bytes(packet))

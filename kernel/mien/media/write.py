@@ -19,6 +19,7 @@ from ..errors import OutputError
 from ..types import Frame
 from .base import OutputPlan
 from .convert import FromBgr
+from .durations import mend_durations
 from .encoding import CONTAINERS, MUXER_OPTIONS, check_codec, choose
 from .files import partial_name
 from .sound import open_sound
@@ -263,6 +264,8 @@ class VideoWriter:
                 raise self._file.error
         finally:
             self._close()
+        if self._suffix in (".mp4", ".mov"):
+            mend_durations(self._partial)
 
     def _is_whole(self) -> bool:
         """Whether the target was written to its end, so that its sound is due to its end."""
