@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -22,6 +23,9 @@ from .weights import WeightStore, default_cache
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +79,7 @@ class RunContext:
                 return self.onnx(path)
             except WeightsError:
                 path.unlink(missing_ok=True)
+        _log.info("making an ONNX file of a net, which is done once and takes some seconds")
         export_onnx(build(), path)
         return self.onnx(path)
 

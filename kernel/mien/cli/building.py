@@ -163,7 +163,7 @@ def begin(
     ]
     registry, config = configuration(ctx, more)
     events = make_events(ctx.meta.get("mien.progress", "auto"))
-    _send_warnings_to(events)
+    _send_log_to(events)
     cancel = threading.Event()
     run = make_run(ctx.info_name or "", registry, config, events=events, cancel=cancel)
     hook = registry.hook
@@ -201,18 +201,19 @@ def _interruptible(cancel: threading.Event) -> Iterator[None]:
 
 
 class _ToEvents(logging.Handler):
-    """Warnings of the library reach the user as notes."""
+    """What the library has to say reaches the user as notes."""
 
     def __init__(self, events: Events) -> None:
-        super().__init__(logging.WARNING)
+        super().__init__(logging.INFO)
         self._events = events
 
     def emit(self, record: logging.LogRecord) -> None:
         self._events.note(record.getMessage())
 
 
-def _send_warnings_to(events: Events) -> None:
+def _send_log_to(events: Events) -> None:
     logger = logging.getLogger("mien")
+    logger.setLevel(logging.INFO)
     for old in [each for each in logger.handlers if isinstance(each, _ToEvents)]:
         logger.removeHandler(old)
     logger.addHandler(_ToEvents(events))

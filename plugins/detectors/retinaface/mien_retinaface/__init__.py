@@ -28,8 +28,6 @@ PYTORCH = WeightFile(
     urls=(
         "https://github.com/xinntao/facexlib/releases/download/v0.1.0/"
         "detection_mobilenet0.25_Final.pth",
-        "https://github.com/elliottzheng/face-detection/releases/download/0.0.1/"
-        "mobilenet0.25_Final.pth",
     ),
     licence="MIT (repository); trained on WIDER FACE",
     summary="RetinaFace MobileNet-0.25 of Pytorch_Retinaface",
