@@ -9,16 +9,12 @@ frames in float.  Both do: mask, colour transfer, warp into the frame, mix, roun
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import platform
-import statistics
 import time
 from collections.abc import Callable
-from importlib.metadata import version
 
 import cv2
 import numpy as np
+from harness import report, spread
 from mien.arrays import as_dtype, as_float
 from mien.compose import MergeOptions, apply, face_alpha, paste_matrix, plate_crop, to_frame
 from mien.geometry import HEAD_MODEL, crop_matrix, invert, make_crop
@@ -68,19 +64,13 @@ def whole_frame(frame: Frame, face: Face, swap: Swap) -> Frame:
 
 
 def milliseconds(work: Callable[[], object], repeats: int) -> dict[str, float]:
-    """Median, tenth and ninetieth percentile."""
     work()
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
         work()
         times.append(1000 * (time.perf_counter() - start))
-    tenths = statistics.quantiles(times, n=10)
-    return {
-        "median_ms": round(statistics.median(times), 2),
-        "p10_ms": round(tenths[0], 2),
-        "p90_ms": round(tenths[-1], 2),
-    }
+    return spread(times, 2)
 
 
 def steps(frame: Frame, face: Face, swap: Swap, repeats: int) -> dict[str, dict[str, float]]:
@@ -107,8 +97,6 @@ def measure(height: int, width: int, dtype: str, size: int, repeats: int) -> dic
     """One row of the report."""
     one = scene(height, width, dtype, size)
     return {
-        "frame": f"{width}x{height}",
-        "dtype": dtype,
         "in_the_box": milliseconds(lambda: in_the_box(*one), repeats),
         "whole_frame": milliseconds(lambda: whole_frame(*one), max(repeats // 4, 5)),
         "steps": steps(*one, repeats),
@@ -122,22 +110,23 @@ def main() -> None:
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     cases = ((1080, 1920, "uint8"), (1080, 1920, "uint16"), (2160, 3840, "uint8"))
-    report = {
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}",
-        "versions": {
-            "python": platform.python_version(),
-            **{name: version(name) for name in ("mien", "numpy", "opencv-python")},
-        },
-        "config": {
+    report(
+        "compose",
+        {
             "face_height": FACE_HEIGHT,
             "swap_size": arguments.size,
             "face_type": "whole",
             "opencv_threads": 1,
             "repeats": arguments.repeats,
+            "unit": "milliseconds",
         },
-        "results": [measure(*case, arguments.size, arguments.repeats) for case in cases],
-    }
-    print(json.dumps(report, indent=2))
+        {
+            f"{width}x{height} {dtype}": measure(
+                height, width, dtype, arguments.size, arguments.repeats
+            )
+            for height, width, dtype in cases
+        },
+    )
 
 
 if __name__ == "__main__":

@@ -12,11 +12,9 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +23,7 @@ import cv2
 import mien_mesh
 import mien_retinaface
 import numpy as np
+from harness import report
 from mien.options import describe, parse, plain, read
 from mien.runtime import make_context
 from mien.stages import AlignerStage, DetectorStage, FaceQuery
@@ -197,19 +196,17 @@ def main() -> None:
         tally = measure(path, detector, aligner, asked.step, asked.sheets)
         clips[path.name.removesuffix(".faces.json")] = tally.report()
         total.add(tally)
-    versions = {name: metadata.version(name) for name in ("mien", "numpy", "opencv-python")}
-    report = {
-        "machine": platform.processor() or platform.machine(),
-        "device": context.device,
-        "threads": context.threads,
-        "versions": versions,
-        "step": asked.step,
-        "detector": plain(choices),
-        "aligner": plain(aligner_choices),
-        "all": total.report(),
-        "clips": clips,
-    }
-    print(json.dumps(report, indent=1))
+    report(
+        "detect_accuracy",
+        {
+            "device": context.device,
+            "threads": context.threads,
+            "step": asked.step,
+            "detector": plain(choices),
+            "aligner": plain(aligner_choices),
+        },
+        {"all": total.report(), "clips": clips},
+    )
 
 
 if __name__ == "__main__":

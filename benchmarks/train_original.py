@@ -1,6 +1,6 @@
 """Milliseconds per iteration of the original model: our step against plain eager torch.
 
-    python benchmarks/train_original.py --width 1.0 --batch 16 --rounds 5 --out result.json
+    python benchmarks/train_original.py --width 1.0 --batch 16 --rounds 5 > train_original.json
 
 Variants, run in turn in each round so that a busy machine disturbs all alike:
   plain    NCHW, each person through the encoder alone, stock Adam
@@ -13,18 +13,15 @@ Variants, run in turn in each round so that a busy machine disturbs all alike:
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from harness import report, spread
 from mien.training.augment import Augmenter
 from mien.training.base import Side, TrainBatch
 from mien.training.options import TrainOptions
@@ -92,7 +89,7 @@ def random_side(batch: int, size: int) -> Side:
     return Side(warped=warped, face=face, mask=torch.ones(batch, 1, size, size))
 
 
-def measure(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, dict[str, float]]:
+def measure(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, dict[str, Any]]:
     times: dict[str, list[float]] = {name: [] for name in runs}
     for number in range(rounds + 1):
         for name, run in runs.items():
@@ -100,14 +97,7 @@ def measure(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, dic
             run()
             if number:  # the first round warms up
                 times[name].append((time.perf_counter() - begun) * 1000)
-    return {
-        name: {
-            "best_ms": round(min(seen), 1),
-            "median_ms": round(statistics.median(seen), 1),
-            "worst_ms": round(max(seen), 1),
-        }
-        for name, seen in times.items()
-    }
+    return {name: spread(seen, 1) for name, seen in times.items()}
 
 
 def main() -> None:
@@ -116,27 +106,21 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--out", type=Path)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     options = Options(width=args.width)
-    result: dict[str, Any] = {
-        "machine": f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
-        "load_before": [round(value, 2) for value in os.getloadavg()],
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "config": {
+    report(
+        "train_original",
+        {
             "width": args.width,
             "batch": args.batch,
             "rounds": args.rounds,
             "threads": args.threads,
+            "load_before": [round(value, 2) for value in os.getloadavg()],
+            "unit": "milliseconds per iteration",
         },
-        "results": measure(variants(options, args.batch), args.rounds),
-    }
-    text = json.dumps(result, indent=2)
-    print(text)
-    if args.out:
-        args.out.write_text(text + "\n")
+        measure(variants(options, args.batch), args.rounds),
+    )
 
 
 if __name__ == "__main__":

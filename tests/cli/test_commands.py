@@ -133,6 +133,14 @@ def test_extract_goes_on_where_it_stopped_and_begins_anew_when_told(mien, make_c
         assert store.count_faces(1) == 9
 
 
+def test_extract_goes_on_in_step_with_every(mien, make_clip, tmp_path):
+    words = ("extract", make_clip(frames=12), "-o", "faces", "--every", "3", "--start", "1")
+    assert mien(*words, "--stop", "6")[0] == 0
+    assert mien(*words)[0] == 0
+    records = [face.record for face in Faceset(tmp_path / "faces")]
+    assert [record.frame_index for record in records] == [1, 4, 7, 10]
+
+
 def test_extract_with_other_options_begins_anew(mien, make_clip):
     words = ("extract", make_clip(), "-o", "faces")
     assert mien(*words)[0] == 0

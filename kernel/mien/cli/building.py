@@ -34,6 +34,14 @@ KIND_WORDS = {
 }
 
 
+with_json = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")
+with_sheet = click.option(
+    "--sheet",
+    type=click.Path(path_type=Path),
+    help="Also write a contact sheet: what was there, and what was made of it",
+)
+
+
 @dataclass
 class _Gathered:
     """What the flags of one call said."""
@@ -86,6 +94,8 @@ class JobCommand(click.Command):
         """The options, in the sections from which they come."""
         groups: dict[str, list[tuple[str, str]]] = {}
         for param in self.get_params(ctx):
+            if isinstance(param, click.Argument):
+                continue
             record = param.get_help_record(ctx)
             if record is not None:
                 groups.setdefault(getattr(param, "group", "Options"), []).append(record)

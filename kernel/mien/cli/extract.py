@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import ConfigError
-from .building import begin, job
+from .building import begin, job, with_json, with_sheet
 
 
 @job("extract", sections=("extract", "runtime"), kinds=("detector", "aligner", "masker"))
@@ -21,10 +21,8 @@ from .building import begin, job
     help="Also, or only, remember the faces in this workspace, for `mien merge`",
 )
 @click.option("--fresh", is_flag=True, help="Begin anew instead of going on where it stopped")
-@click.option(
-    "--sheet", type=click.Path(path_type=Path), help="Also write a contact sheet with the points"
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")
+@with_sheet
+@with_json
 def command(
     ctx: click.Context,
     clip: str | None,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .building import begin, job
+from .building import begin, job, with_json, with_sheet
 from .report import say_rendered
 
 
@@ -18,10 +18,8 @@ from .report import say_rendered
 @click.argument("target", required=False)
 @click.option("--model", "-m", metavar="FOLDER", help="Folder of the trained model")
 @click.option("--output", "-o", metavar="PATH", help="The finished clip, a folder or a pattern")
-@click.option(
-    "--sheet", type=click.Path(path_type=Path), help="Also write a contact sheet: before and after"
-)
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")
+@with_sheet
+@with_json
 def command(
     ctx: click.Context,
     target: str | None,

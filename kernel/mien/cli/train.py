@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from ..errors import StoppedError
-from .building import begin, job
+from .building import begin, job, with_json
 
 
 @job("train", sections=("train", "runtime"), kinds=("model",))
@@ -28,7 +28,7 @@ from .building import begin, job
 @click.option(
     "--output", "-o", metavar="FOLDER", help="The model's folder; one that exists goes on"
 )
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON")
+@with_json
 def command(
     ctx: click.Context,
     model: str | None,

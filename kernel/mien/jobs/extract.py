@@ -71,7 +71,8 @@ def extract(
             faceset=faceset,
             workspace=workspace,
         )
-        first = options.start if fresh else max(options.start, record.resume_at())
+        done = 0 if fresh else max(0, record.resume_at() - options.start)
+        first = options.start + -(-done // options.every) * options.every
         stop = options.stop or None
         find, align = [run.make(finder) for finder in finders] or (None, None)
         steps = [Step(name="recall", stage=known)] if known else extract_steps(find, None, [])
