@@ -47,10 +47,11 @@ class Sheet:
         """The sheet as a picture file; None where no frame was seen."""
         from ..media.contact import contact_sheet, save_picture
 
-        chosen = sorted(self._pairs)
-        chosen = chosen[:: -(-len(chosen) // PAIRS)] if chosen else []
-        if not chosen:
+        seen = sorted(self._pairs)
+        if not seen:
             return None
+        count = min(PAIRS, len(seen))
+        chosen = [seen[round(n * (len(seen) - 1) / max(count - 1, 1))] for n in range(count)]
         images = [side for index in chosen for side in self._pairs[index]]
         titles = [f"{word} {index}" for index in chosen for word in ("plate", "frame")]
         save_picture(self.path, contact_sheet(images, titles, columns=4, width=CELL))
