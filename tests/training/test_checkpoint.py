@@ -92,7 +92,7 @@ def test_a_full_disk_is_a_sentence_and_leaves_the_old_generation(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OutputError) as error:
         checkpoint.save(tmp_path, state(2), 2)
-    assert "iteration 2 cannot be saved (No space left on device)" in str(error.value)
+    assert "iteration 2 cannot be saved (no space left on the disk)" in str(error.value)
     assert names(tmp_path) == ["000000001"]
 
 

@@ -178,7 +178,7 @@ def test_a_full_disk_ends_the_training_with_the_last_generation_intact(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(checkpoint, "_write_tensors", full)
-    with pytest.raises(OutputError, match="No space left on device"):
+    with pytest.raises(OutputError, match="no space left on the disk"):
         run(iterations=4)
     generation = checkpoint.latest(tmp_path / "model")
     assert generation is not None

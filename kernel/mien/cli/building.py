@@ -173,14 +173,13 @@ def begin(
     ]
     registry, config = configuration(ctx, more)
     events = make_events(ctx.meta.get("mien.progress", "auto"))
-    _send_log_to(events)
     cancel = threading.Event()
     run = make_run(ctx.info_name or "", registry, config, events=events, cancel=cancel)
     hook = registry.hook
     hook.mien_run_started(run_id=run.run_id, command=run.command)
     error: BaseException | None = None
     try:
-        with _interruptible(cancel):
+        with _log_to(events), _interruptible(cancel):
             yield run
     except BaseException as caught:
         error = caught
@@ -221,13 +220,17 @@ class _ToEvents(logging.Handler):
         self._events.note(record.getMessage())
 
 
-def _send_log_to(events: Events) -> None:
-    logger = logging.getLogger("mien")
+@contextmanager
+def _log_to(events: Events) -> Iterator[None]:
+    logger, handler = logging.getLogger("mien"), _ToEvents(events)
+    before = logger.level
+    logger.addHandler(handler)
     logger.setLevel(logging.INFO)
-    for old in [each for each in logger.handlers if isinstance(each, _ToEvents)]:
-        logger.removeHandler(old)
-    logger.addHandler(_ToEvents(events))
-    logger.propagate = False
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
 
 
 def _common_params() -> list[click.Parameter]:
