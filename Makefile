@@ -43,7 +43,7 @@ clean:
 
 # Everything in one pip call: the kernel, all plugins, and an example of a third party's package.
 $(READY): pyproject.toml constraints.txt $(addsuffix /pyproject.toml,$(PLUGINS) $(FIXTURES))
-	$(PYTHON) -c 'import sys; sys.exit("mien needs Python 3.11 or newer" * (sys.version_info < (3, 11)))'
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("mien needs Python 3.11 or newer")'
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[all,dev]' $(addprefix -e ./,$(PLUGINS) $(FIXTURES))
 	$(BIN)/mien doctor
