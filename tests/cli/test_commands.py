@@ -141,6 +141,12 @@ def test_extract_goes_on_in_step_with_every(mien, make_clip, tmp_path):
     assert [record.frame_index for record in records] == [1, 4, 7, 10]
 
 
+def test_extract_that_begins_behind_the_clip_says_so(mien, make_clip):
+    code, _, err = mien("extract", make_clip(), "-o", "faces", "--start", "99")
+    assert code == 5
+    assert "holds no frame at or behind 99" in err
+
+
 def test_extract_with_other_options_begins_anew(mien, make_clip):
     words = ("extract", make_clip(), "-o", "faces")
     assert mien(*words)[0] == 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -74,10 +75,7 @@ def extract(
         done = 0 if fresh else max(0, record.resume_at() - options.start)
         first = options.start + -(-done // options.every) * options.every
         stop = options.stop or None
-        find, align = [run.make(finder) for finder in finders] or (None, None)
-        steps = [Step(name="recall", stage=known)] if known else extract_steps(find, None, [])
-        steps.append(Step(name="select", stage=SelectStep(options)))
-        steps += extract_steps(None, align, [(masker.name, run.make(masker)) for masker in maskers])
+        steps = _steps(run, options, finders, maskers, known)
         if faceset is not None:
             store = StoreStep(faceset, _prefix(source.info.uri), source.info, options)
             steps.append(Step(name="store", stage=store))
@@ -102,7 +100,9 @@ def extract(
             f"stopped after {report.items} frames with {record.faces} faces; "
             "the same command goes on from there"
         )
-    if not record.faces and not first > options.start:
+    if first == options.start and not report.items:
+        raise InputError(f"{uri}: holds no frame at or behind {first}, where extraction begins")
+    if first == options.start and not record.faces:
         raise NothingFoundError(f"{uri}: no face was found in any of its {report.items} frames")
     return Extracted(
         frames=report.items,
@@ -112,6 +112,21 @@ def extract(
         workspace=workspace,
         sheet=shown.write() if shown else None,
     )
+
+
+def _steps(
+    run: Run,
+    options: ExtractOptions,
+    finders: Sequence[Provider],
+    maskers: Sequence[MaskerProvider],
+    known: Stage[Frame, Packet] | None,
+) -> list[Step]:
+    """From frames to packets with the faces that the options want, aligned and masked."""
+    find, align = [run.make(finder) for finder in finders] or (None, None)
+    steps = [Step(name="recall", stage=known)] if known else extract_steps(find, None, [])
+    steps.append(Step(name="select", stage=SelectStep(options)))
+    masks = [(masker.name, run.make(masker)) for masker in maskers]
+    return steps + extract_steps(None, align, masks)
 
 
 def _finish(packet: Packet, record: _Record, sheet: _FaceSheet | None) -> None:
