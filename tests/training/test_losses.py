@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mien.training.losses import LOSSES, mean_inside, structural
+from mien.training.losses import LOSSES, mean_inside, structural, widened
 
 
 def fields(size: int) -> tuple[torch.Tensor, torch.Tensor]:
@@ -72,3 +72,12 @@ def test_only_what_the_mask_shows_is_counted() -> None:
     values[..., 2:] = 100
     assert float(mean_inside(values, mask)) == 0.5
     assert float(mean_inside(values, None)) == 50.5
+
+
+def test_a_widened_mask_reaches_further_on_all_sides():
+    mask = torch.zeros(1, 1, 20, 20)
+    mask[..., 8:12, 8:12] = 0.5
+    wide = widened(mask, 0.1)
+    assert (wide[..., 6:14, 6:14] == 0.5).all()
+    assert wide.sum() == 0.5 * 8 * 8
+    assert widened(mask, 0.0) is mask

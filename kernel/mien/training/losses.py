@@ -57,6 +57,12 @@ def mean_inside(values: Tensor, mask: Tensor | None) -> Tensor:
     return values.mean() if mask is None else (values * mask).mean()
 
 
+def widened(mask: Tensor, share: float) -> Tensor:
+    """The mask (N, 1, S, S) grown on all sides by `share` of its side."""
+    reach = round(share * mask.shape[-1])
+    return nnf.max_pool2d(mask, 2 * reach + 1, stride=1, padding=reach) if reach else mask
+
+
 def _blur(values: Tensor) -> Tensor:
     """Gaussian of every channel, same size, mirrored edges.  # (N, C, H, W)
 

@@ -38,6 +38,14 @@ class Options:
     loss_2_weight: float = option(1.0, "How much the second counts", ge=0, le=100)
     mask_loss: Literal["mse", "mae"] = option("mse", "What counts as alike for masks")
     masked: bool = option(True, "Only the face counts, not what is around it")
+    margin: float = option(
+        8.0,
+        "How far around the face's mask it learns all the same: two faces differ in outline, and "
+        "what shows at the edge of one must have been learned from the other",
+        unit="%",
+        ge=0,
+        le=50,
+    )
     batch_size: int = option(8, "Faces swapped at once", ge=1, le=256)
 
 

@@ -11,7 +11,7 @@ import torch
 from mien.arrays import Image
 from mien.stages import Context
 from mien.training.base import Side, TrainBatch, TrainerState
-from mien.training.losses import LOSSES, mean_inside
+from mien.training.losses import LOSSES, mean_inside, widened
 from mien.training.state import load_adam, load_weights, save_adam
 from mien.types import CropSpec
 from torch import Tensor
@@ -84,7 +84,7 @@ class OriginalTrainer:
     def _loss(self, made: tuple[Tensor, Tensor | None], wanted: Side) -> Tensor:
         options = self._options
         face, mask = made
-        inside = wanted.mask if options.masked else None
+        inside = widened(wanted.mask, options.margin / 100) if options.masked else None
         loss = torch.zeros((), device=self._device)
         for name, weight in ((options.loss, 1.0), (options.loss_2, options.loss_2_weight)):
             if name != "none" and weight > 0:
