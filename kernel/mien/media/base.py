@@ -88,6 +88,37 @@ class Source(Protocol):
         ...
 
 
+class SourceBase:
+    """What every reader does alike: keeps its info and, each once, its notes."""
+
+    _info: ClipInfo
+
+    def __init__(self) -> None:
+        self._notes: list[str] = []
+
+    @property
+    def info(self) -> ClipInfo:
+        """What is known of the clip."""
+        return self._info
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences about what was wrong with the clip but could be lived with, so far."""
+        return list(self._notes)
+
+    def close(self) -> None:
+        """Nothing stays open between two readings."""
+
+    def _note(self, sentence: str) -> None:
+        if sentence not in self._notes:
+            self._notes.append(sentence)
+
+    @staticmethod
+    def _check_range(start: int, stop: int | None, step: int) -> None:
+        if start < 0 or step < 1:
+            raise ValueError(f"frames({start}, {stop}, {step}): start from 0 up, step from 1 up")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutputOptions:
     """How the result is written; the ``[encode]`` table of the configuration."""

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..arrays import Image
 from ..errors import InputError
 from ..types import ColorTags, Frame
-from .base import ClipInfo
+from .base import ClipInfo, SourceBase
 from .contact import load_picture
 from .files import PICTURES, counter, fingerprint, natural_key
 
@@ -19,7 +19,7 @@ _SRGB = ColorTags(primaries=1, transfer=13, matrix=0, full_range=True)
 _DEPTHS = {"uint8": (8, "bgr24"), "uint16": (16, "bgr48le"), "float32": (32, "bgr48le")}
 
 
-class PictureSource:
+class PictureSource(SourceBase):
     """Pictures in natural order, 25 a second.  Each frame has its own size, the info the first's.
 
     A picture that cannot be read is skipped with a note; the index of the others stays their
@@ -28,7 +28,7 @@ class PictureSource:
 
     def __init__(self, uri: str | Path) -> None:
         """Find the pictures.  Raises InputError where there are none or none can be read."""
-        self._notes: list[str] = []
+        super().__init__()
         uri = str(uri)
         self._paths = self._find(uri)
         first = self._first(uri)
@@ -52,23 +52,9 @@ class PictureSource:
             fingerprint=fingerprint(self._paths),
         )
 
-    @property
-    def info(self) -> ClipInfo:
-        """What is known of the clip."""
-        return self._info
-
-    @property
-    def notes(self) -> list[str]:
-        """Sentences about pictures that were skipped, so far."""
-        return list(self._notes)
-
-    def close(self) -> None:
-        """Nothing stays open between two pictures."""
-
     def frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
         """Pictures `start`, `start + step`, … below `stop`, by place in the list."""
-        if start < 0 or step < 1:
-            raise ValueError(f"frames({start}, {stop}, {step}): start from 0 up, step from 1 up")
+        self._check_range(start, stop, step)
         last = len(self._paths) if stop is None else min(stop, len(self._paths))
         for index in range(start, last, step):
             image = self._load(self._paths[index])
@@ -134,10 +120,6 @@ class PictureSource:
         except InputError as err:
             self._note(str(err) if len(self._paths) == 1 else f"{err}; it is skipped")
             return None
-
-    def _note(self, sentence: str) -> None:
-        if sentence not in self._notes:
-            self._notes.append(sentence)
 
 
 def _pictures(paths: Iterator[Path] | Sequence[Path]) -> list[Path]:

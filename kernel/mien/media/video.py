@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from ..errors import InputError
 from ..types import ColorTags, Frame
-from .base import AudioInfo, ClipInfo
+from .base import AudioInfo, ClipInfo, SourceBase
 from .convert import PixelFormat, ToBgr
 from .files import fingerprint
 
@@ -38,13 +38,13 @@ class _Table:
     keys: list[int]
 
 
-class VideoSource:
+class VideoSource(SourceBase):
     """A video file.  Every reading opens the file anew, so several may go on at once."""
 
     def __init__(self, path: str | Path) -> None:
         """Read the head of the file.  Raises InputError with a sentence where it is no clip."""
         self._path = Path(path)
-        self._notes: list[str] = []
+        super().__init__()
         self._table: _Table | None = None
         self._is_damaged = False
         check_file(self._path)
@@ -63,23 +63,9 @@ class VideoSource:
         if first.interlaced_frame:
             self._note(f"{self._path}: the clip is interlaced; its fields are not separated")
 
-    @property
-    def info(self) -> ClipInfo:
-        """What is known of the clip."""
-        return self._info
-
-    @property
-    def notes(self) -> list[str]:
-        """Sentences about what was wrong with the clip but could be lived with, so far."""
-        return list(self._notes)
-
-    def close(self) -> None:
-        """Nothing stays open between two readings."""
-
     def frames(self, start: int = 0, stop: int | None = None, step: int = 1) -> Iterator[Frame]:
         """Frames `start`, `start + step`, … below `stop`; a far start is reached by seeking."""
-        if start < 0 or step < 1:
-            raise ValueError(f"frames({start}, {stop}, {step}): start from 0 up, step from 1 up")
+        self._check_range(start, stop, step)
         info = self._info
         convert = ToBgr(self._format, info.color, *self._stored, info.rotation)
         for index, pts, raw in self._indexed(start, stop):
@@ -218,10 +204,6 @@ class VideoSource:
             keys = sorted(pts for pts, key in known if key)
             self._table = _Table(pts, keys) if sure else _Table([], [])
         return self._table
-
-    def _note(self, sentence: str) -> None:
-        if sentence not in self._notes:
-            self._notes.append(sentence)
 
 
 # --- opening ------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from ..geometry import make_crop
 from ..stages import Context, Provider
 from ..training import checkpoint
 from ..training.base import Side, TrainBatch, Trainer, TrainerState
-from .conformance import StageConformance
+from .conformance import StageConformance, sent
 from .fakes import face_at, frames
 
 
@@ -91,11 +91,9 @@ class ModelConformance(StageConformance):
         self, provider: Provider, context: Context
     ) -> None:
         """A worker process makes the same stage from the options and the folder."""
-        import pickle
-
         stage = self.make_stage(provider, context)
-        sent = pickle.loads(pickle.dumps(self.chosen(provider)))  # noqa: S301 - made right here
-        again = provider.create(sent, context, self.generation)  # type: ignore[call-arg]
+        options = sent(self.chosen(provider))
+        again = provider.create(options, context, self.generation)  # type: ignore[call-arg]
         items = self.make_items(stage)
         results = []
         for each in (stage, again):
