@@ -9,6 +9,7 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import click
 import pytest
 from mien.cli import COMMANDS, program, run_program
 from mien.config import load
@@ -19,12 +20,13 @@ PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("plugins
 
 
 def blocks(page: Path, language: str = "") -> list[str]:
-    text = page.read_text(encoding="utf-8")
+    text = page.read_text(encoding="utf-8").replace("\\\n", " ")
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
 
 
 def commands(page: Path) -> list[str]:
-    lines = [line.split("  #")[0].strip() for block in blocks(page) for line in block.splitlines()]
+    found = [*blocks(page), *blocks(page, "sh")]
+    lines = [line.split("  #")[0].strip() for block in found for line in block.splitlines()]
     return [line for line in lines if line.startswith("mien ")]
 
 
@@ -36,6 +38,18 @@ def test_every_command_on_a_page_exists_with_all_its_flags(page, capsys):
         shown = capsys.readouterr().out
         for flag in re.findall(r"(?<= )--?[a-z][a-z-]*", line):
             assert flag in shown, f"{page.name}: {line}: no {flag}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_in_a_sentence_exists(page):
+    for span in re.findall(r"`mien ([^`]+)`", page.read_text(encoding="utf-8")):
+        name, *rest = span.split()
+        if not name.islower() or name.startswith("-"):
+            continue
+        command = program.get_command(None, name)
+        assert command is not None, f"{page.name}: mien {span}"
+        if isinstance(command, click.Group) and rest and rest[0].islower():
+            assert rest[0] in command.commands, f"{page.name}: mien {span}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
