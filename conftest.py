@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# A busy machine is no failing test.
+settings.register_profile("mien", deadline=None)
+settings.load_profile("mien")
 
 SHARED = Path(os.environ.get("MIEN_SHARED", Path(__file__).resolve().parent.parent / "shared"))
 
