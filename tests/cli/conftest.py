@@ -190,7 +190,8 @@ def make_clip(tmp_path: Path) -> Callable[..., Path]:
     ) -> Path:
         black = more.get("black", ())
         info = ClipInfo(uri=name, width=size[0], height=size[1], frames=frames, rate=Fraction(25))
-        plan = OutputPlan(target=info, options=OutputOptions(quality=4))
+        depth = {key: more[key] for key in ("bits", "chroma") if key in more}
+        plan = OutputPlan(target=info, options=OutputOptions(quality=4, **depth))
         writer = open_writer(tmp_path / name, plan)
         for number in range(frames):
             image = picture(*size, seed=number // 3)

@@ -36,6 +36,26 @@ def test_a_text_file_named_mp4(mien, model, tmp_path):
     assert not (tmp_path / "o.mp4").exists()
 
 
+def test_a_truncated_mp4(mien, make_clip, model, tmp_path):
+    whole = make_clip(frames=60).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) // 2])
+    code, _, err = mien("swap", "cut.mp4", "-m", model, "-o", "o.mp4")
+    assert code == 5
+    one_sentence(err, "cut.mp4: not a clip that can be read")
+
+
+@pytest.mark.parametrize(("bits", "chroma"), [("8", "444"), ("10", "420"), ("10", "444")])
+def test_deep_and_full_chroma_clips_keep_both(mien, make_clip, model, bits, chroma):
+    from mien.media.plugin import open_source
+
+    clip = make_clip("deep.mkv", bits=bits, chroma=chroma)
+    code, _, err = mien("swap", clip, "-m", model, "-o", "o.mp4")
+    assert code == 0, err
+    info = open_source("o.mp4").info
+    assert info.bits == int(bits)
+    assert info.pixel_format.startswith(f"yuv{chroma}p")
+
+
 def test_a_zero_byte_clip(mien, model, tmp_path):
     (tmp_path / "empty.mp4").touch()
     code, _, err = mien("swap", "empty.mp4", "-m", model, "-o", "o.mp4")
