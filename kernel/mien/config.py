@@ -23,7 +23,7 @@ from typing import Any, Literal, TypeVar
 
 from .errors import ConfigError
 from .options import convert, describe, nearest, option, parse, plain, read
-from .registry import CATALOGUES, Registry
+from .registry import Registry
 from .stages import Provider
 
 T = TypeVar("T")
@@ -345,8 +345,3 @@ def flag(cls: type, key: str, name: str, text: str, spelled: str) -> Setting:
     """A word of the command line for option `name` of `cls`, as a setting under `key`."""
     info = next(info for info in describe(cls) if info.name == name)
     return Setting(key=key, value=read(info, text), origin=f"{spelled} {text}")
-
-
-def kind_of(section: str) -> type[Provider] | None:
-    """The provider class of a table such as `detector`, None for the kernel's own tables."""
-    return next((cls for cls in CATALOGUES.values() if cls.kind == section), None)

@@ -129,7 +129,8 @@ class _DeclaredOption(click.Option):
 def job(
     name: str, *, sections: Sequence[str] = (), kinds: Sequence[str] = ()
 ) -> Callable[[Callable[..., Any]], click.Command]:
-    """A command whose function gets a `Run` factory first: `run = begin(...)`."""
+    """A command with the declared options as flags; its function gets the click context first,
+    and makes its run with `begin(ctx, ...)`."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
         made = click.command(name, cls=JobCommand, sections=sections, kinds=kinds)(

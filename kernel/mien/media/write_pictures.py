@@ -19,7 +19,23 @@ from .files import PICTURES, counter, partial_name
 _MARK = ".mien-partial"  # tells a folder that may be thrown away from a user's own
 
 
-class PictureWriter:
+class _Pictures:
+    """What both writers tell about themselves."""
+
+    _partial: Path
+
+    @property
+    def partial(self) -> Path:
+        """Where the unfinished result lies: `folder.partial`, `picture.partial.png`."""
+        return self._partial
+
+    @property
+    def notes(self) -> list[str]:
+        """Nothing is ever written otherwise than asked."""
+        return []
+
+
+class PictureWriter(_Pictures):
     """Frames written as pictures into a folder that gets its name by one rename at the end.
 
     path  a folder: files are named as the frames, or `000017.png`;
@@ -39,16 +55,6 @@ class PictureWriter:
         self._partial = self._folder.with_name(f"{self._folder.name}.partial")
         self._names: set[str] = set()
         self._prepare()
-
-    @property
-    def partial(self) -> Path:
-        """Where the unfinished pictures lie: `folder.partial`."""
-        return self._partial
-
-    @property
-    def notes(self) -> list[str]:
-        """Nothing is ever written otherwise than asked."""
-        return []
 
     def write(self, frame: Frame) -> None:
         """Add a picture.  Raises OutputError where the disk is full."""
@@ -109,7 +115,7 @@ class PictureWriter:
         return name if name not in self._names else f"{stem}_{frame.index:06d}{self._suffix}"
 
 
-class SinglePictureWriter:
+class SinglePictureWriter(_Pictures):
     """One frame written as one picture file."""
 
     def __init__(self, path: str | Path, plan: OutputPlan) -> None:
@@ -124,16 +130,6 @@ class SinglePictureWriter:
                 f"{path}: is one picture, but the clip has {plan.target.frames} frames; name a "
                 f"folder, or a pattern such as '{self._path.stem}_%05d{self._path.suffix}'"
             )
-
-    @property
-    def partial(self) -> Path:
-        """Where the picture lies until `finish`."""
-        return self._partial
-
-    @property
-    def notes(self) -> list[str]:
-        """Nothing is ever written otherwise than asked."""
-        return []
 
     def write(self, frame: Frame) -> None:
         """Write the picture.  Raises OutputError for a second frame."""
