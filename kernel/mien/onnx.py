@@ -86,9 +86,10 @@ def open_session(
     return opened
 
 
-def export_onnx(plan: ExportPlan, path: Path) -> None:
+def export_onnx(plan: ExportPlan, path: Path, *, half: bool = False) -> None:
     """Write a torch module as an ONNX file, whole or not at all, weights inside.
 
+    half  the net works in float16 inside; what goes in and comes out stays as the plan says
     Axes that share a name in `plan.dynamic` change together.  Raises StageError where torch
     cannot express the module, PluginError without torch and onnx.
     """
@@ -105,12 +106,13 @@ def export_onnx(plan: ExportPlan, path: Path) -> None:
     with _quiet(), whole_file(path) as beside:
         try:
             torch.onnx.export(
-                plan.module,
+                _halved(plan.module) if half else plan.module,
                 plan.inputs,
                 beside,
                 input_names=list(plan.input_names),
                 output_names=list(plan.output_names),
-                dynamic_shapes=tuple(shapes),
+                # `Halved` takes all inputs as one tuple.
+                dynamic_shapes=(tuple(shapes),) if half else tuple(shapes),
                 external_data=False,
                 dynamo=True,
                 verbose=False,
@@ -119,6 +121,25 @@ def export_onnx(plan: ExportPlan, path: Path) -> None:
             raise StageError(
                 f"{type(plan.module).__name__}: torch cannot write it as ONNX: {_first_line(error)}"
             ) from error
+
+
+def _halved(module: Any) -> Any:
+    """The module in float16, between casts of its floating inputs and outputs."""
+    import torch
+
+    class Halved(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.net = module.half()
+
+        def forward(self, *inputs: Any) -> Any:
+            fed = [each.half() if each.is_floating_point() else each for each in inputs]
+            out = self.net(*fed)
+            if isinstance(out, torch.Tensor):
+                return out.float()
+            return tuple(each.float() for each in out)
+
+    return Halved().eval()
 
 
 def import_onnxruntime() -> Any:

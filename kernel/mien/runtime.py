@@ -70,9 +70,12 @@ class RunContext:
     def exported(self, key: str, build: Callable[[], ExportPlan]) -> Session:
         """A session over an exported net; `build` runs only where the cache holds no `key`.
 
-        Two runs may ask at once: each writes a whole file, and the last one stays.
+        Two runs may ask at once: each writes a whole file, and the last one stays.  With precision
+        `fp16` the net computes in float16 and still takes and gives float32.
         """
-        digest = hashlib.sha256(f"{key}, {_exporter_versions()}".encode()).hexdigest()
+        half = self.precision == "fp16"
+        words = f"{key}, {_exporter_versions()}{', float16' if half else ''}"
+        digest = hashlib.sha256(words.encode()).hexdigest()
         path = self.exports / f"{digest}.onnx"
         if path.is_file():
             try:
@@ -80,7 +83,7 @@ class RunContext:
             except WeightsError:
                 path.unlink(missing_ok=True)
         _log.info("making an ONNX file of a net, which is done once and takes some seconds")
-        export_onnx(build(), path)
+        export_onnx(build(), path, half=half)
         return self.onnx(path)
 
 

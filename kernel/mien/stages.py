@@ -177,18 +177,22 @@ class WeightFile:
     """A file of weights as its maker published it.
 
     name     file name, unique among all plugins
-    size     bytes;  sha256  lower-case hex: both are checked before the file is used
+    size     bytes, 0 where nobody published it
+    sha256   lower-case hex, or its first eight digits or more, or empty where nobody published it;
+             checked before the file is used
     urls     where it can be had, best first; empty where no address is known
     licence  of the weights, in words;  non_commercial  shown to the user before a download
+    package  import package that ships it, as `weights/NAME` inside; empty where it must be fetched
     """
 
     name: str
-    size: int
-    sha256: str
+    size: int = 0
+    sha256: str = ""
     urls: tuple[str, ...] = ()
     licence: str = "not stated"
     non_commercial: bool = False
     summary: str = ""
+    package: str = ""
 
 
 @runtime_checkable

@@ -66,7 +66,9 @@ class FakeContext:
         return self._real().rng(*names)
 
     def weights(self, file: WeightFile) -> Path:
-        """The path that the test gave for this file."""
+        """The path that the test gave for this file, or the file inside the plugin's package."""
+        if file.name not in self.files and file.package:
+            return self._real().weights(file)
         return self.files[file.name]
 
     def onnx(self, model: WeightFile | Path) -> Session:

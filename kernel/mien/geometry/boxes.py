@@ -1,0 +1,78 @@
+"""Boxes: how much two of them share, and which of many are the same face.  numpy only.
+
+Boxes are (N, 4): x0, y0, x1, y1 in any unit.  `plus_one` counts pixels as most published detectors
+do, with areas of (x1 - x0 + 1)(y1 - y0 + 1).
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Boxes: TypeAlias = NDArray[Any]
+
+
+def iou(first: Boxes, second: Boxes, *, plus_one: bool = False) -> NDArray[Any]:
+    """Intersection over union of every pair: (N, M); 0 where both boxes are empty."""
+    extra = first.dtype.type(plus_one)
+    low = np.maximum(first[:, None, :2], second[None, :, :2])
+    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
+    inside = np.prod(np.maximum(high - low + extra, 0), axis=2)
+    union = _areas(first, extra)[:, None] + _areas(second, extra)[None] - inside
+    shares: NDArray[Any] = np.divide(inside, union, out=np.zeros_like(inside), where=union > 0)
+    return shares
+
+
+def suppress(boxes: Boxes, scores: Boxes, overlap: float, *, plus_one: bool = False) -> list[int]:
+    """Greedy non-maximum suppression: indices of the boxes that stay, best first.
+
+    overlap  a box goes where its intersection over union with a better one is above this
+    """
+    return [group[0] for group in clusters(boxes, scores, overlap, plus_one=plus_one)]
+
+
+def clusters(
+    boxes: Boxes, scores: Boxes, overlap: float, *, plus_one: bool = False
+) -> list[list[int]]:
+    """Boxes that mean the same face, by greedy suppression: each group begins with the box that
+    stays and goes on with those that fall to it, best first."""
+    extra = boxes.dtype.type(plus_one)
+    low, high, areas = boxes[:, :2], boxes[:, 2:], _areas(boxes, extra)
+    # NumPy's reversed ascending order is the published tie rule: of equal scores, the later box.
+    order = np.argsort(scores, kind="stable")[::-1]
+    groups = []
+    while order.size:
+        best, rest = order[0], order[1:]
+        shared = np.minimum(high[best], high[rest]) - np.maximum(low[best], low[rest]) + extra
+        inside = np.prod(np.maximum(shared, 0), axis=1)
+        union = areas[best] + areas[rest] - inside
+        # Compared without a division: two boxes of no area share nothing.
+        same = inside > overlap * union
+        groups.append([int(best), *rest[same].tolist()])
+        order = rest[~same]
+    return groups
+
+
+def vote(
+    boxes: Boxes, scores: Boxes, overlap: float, *, plus_one: bool = False
+) -> tuple[Boxes, NDArray[Any]]:
+    """Suppression with box voting: the boxes that stay and their scores, best first.
+
+    A winner takes the mean, weighted by score, of the boxes that fell to it; its own box is left
+    out of the mean, its score stays.  Source: the sheets' account of faceswap's S3FD.
+    """
+    groups = clusters(boxes, scores, overlap, plus_one=plus_one)
+    voted = np.empty((len(groups), 4), boxes.dtype)
+    for row, (best, *fallen) in enumerate(groups):
+        weights = scores[fallen]
+        voted[row] = (
+            (boxes[fallen] * weights[:, None]).sum(0) / weights.sum() if fallen else (boxes[best])
+        )
+    return voted, scores[[group[0] for group in groups]]
+
+
+def _areas(boxes: Boxes, extra: Any) -> NDArray[Any]:
+    areas: NDArray[Any] = np.prod(boxes[:, 2:] - boxes[:, :2] + extra, axis=1)
+    return areas
