@@ -32,8 +32,9 @@ FILE_NAME = "mien.toml"
 NONE = "none"
 
 KINDS: Mapping[str, str | tuple[str, ...]] = {
-    "detector": "retinaface",
+    "detector": ("retinaface",),
     "aligner": "mesh",
+    "embedder": NONE,
     "masker": ("landmarks",),
     "model": "original",
     "color": "reinhard",
@@ -44,7 +45,7 @@ KINDS: Mapping[str, str | tuple[str, ...]] = {
 VERSIONS = "versions"
 """A table that a run leaves in its file for readers; it sets nothing."""
 
-MAY_BE_NONE = ("masker", "color")
+MAY_BE_NONE = ("embedder", "masker", "color")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,7 @@ SECTIONS: Mapping[str, str] = {
     "runtime": "mien.config:RuntimeOptions",
     "weights": "mien.config:WeightsOptions",
     "encode": "mien.media.base:OutputOptions",
+    "find": "mien.finding.options:FindOptions",
     "extract": "mien.extraction:ExtractOptions",
     "train": "mien.training.options:TrainOptions",
     "merge": "mien.compose:MergeOptions",

@@ -22,33 +22,48 @@ class ExtractOptions:
     every: int = option(1, "Look at every Nth frame only", unit="frames", ge=1)
     start: int = option(0, "First frame to look at", ge=0)
     stop: int = option(0, "Frame to stop before; 0 for the end of the clip", ge=0)
-    max_faces: int = option(0, "Keep the N largest faces of a frame; 0 keeps all", ge=0)
-    min_face: float = option(
-        0.0, "Leave out faces whose box is narrower or lower", unit="pixels", ge=0
-    )
     face_type: FaceType = option(FaceType.WHOLE, "How much of the head a stored face shows")
     size: int = option(256, "Side of a stored face", unit="pixels", ge=32, le=2048)
     format: Literal["jpg", "png"] = option("jpg", "File type of a stored face; png is lossless")
     quality: int = option(95, "JPEG quality", ge=1, le=100)
 
 
-class SelectStep(StageBase):
-    """Keeps the faces that the options want, the largest first."""
+class NewStep(StageBase):
+    """Takes the faces out of frames that were done before and are only looked at again."""
 
     batch_size = 8
 
-    def __init__(self, options: ExtractOptions) -> None:
-        self._options = options
+    def __init__(self, first: int) -> None:
+        self._first = first
 
     def __call__(self, batch: Sequence[Packet], /) -> list[Packet]:
-        """The packets with fewer faces."""
-        return [replace(packet, faces=self._chosen(packet.faces)) for packet in batch]
+        """The packets, the known ones without faces."""
+        return [
+            packet if packet.frame.index >= self._first else replace(packet, faces=())
+            for packet in batch
+        ]
 
-    def _chosen(self, faces: Sequence[Face]) -> tuple[Face, ...]:
-        options = self._options
-        large = [face for face in faces if min(_sides(face)) >= options.min_face]
-        large.sort(key=lambda face: _sides(face)[0] * _sides(face)[1], reverse=True)
-        return tuple(large[: options.max_faces or None])
+
+class DrawStep(StageBase):
+    """Writes every frame with what was found in it, faces or not."""
+
+    batch_size = 8
+
+    def __init__(self, folder: Path, first: int, face_type: FaceType) -> None:
+        self._folder, self._first, self._face_type = folder, first, face_type
+
+    def __call__(self, batch: Sequence[Packet], /) -> list[Packet]:
+        """The packets as they came."""
+        from .drawing import draw_faces
+        from .media.contact import save_picture
+
+        for packet in batch:
+            frame = packet.frame
+            if frame.index >= self._first:
+                name = f"{frame.name or f'{frame.index:06d}'}.jpg"
+                drawn = draw_faces(frame, packet.faces, self._face_type)
+                save_picture(self._folder / name, drawn)
+        return list(batch)
 
 
 class StoreStep(StageBase):
@@ -112,8 +127,3 @@ class StoreStep(StageBase):
         write_face(
             self._folder, name, image, record, format=options.format, quality=options.quality
         )
-
-
-def _sides(face: Face) -> tuple[float, float]:
-    x0, y0, x1, y1 = face.box
-    return x1 - x0, y1 - y0

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         BlendProvider,
         ColorTransferProvider,
         DetectorProvider,
+        EmbedderProvider,
         MaskerProvider,
         ModelProvider,
     )
@@ -50,6 +51,12 @@ def mien_detectors() -> Iterable[DetectorProvider]:
 @hookspec
 def mien_aligners() -> Iterable[AlignerProvider]:
     """Plugins that find the 68 points of a detected face."""
+    raise AssertionError("a specification, never called")
+
+
+@hookspec
+def mien_embedders() -> Iterable[EmbedderProvider]:
+    """Plugins that turn a face into a vector that tells people apart."""
     raise AssertionError("a specification, never called")
 
 

@@ -1,9 +1,9 @@
 """The line of work, frame → face → mask → model → composite, as steps for the runner.
 
-`DetectStep` turns frames into packets.  The other steps are `FaceSteps`: each takes a fixed run of
-frames, flattens what it asks about their faces, cuts that into the plugin's batches and puts the
-answers back, so that one net call serves the faces of many frames and batches are cut the same
-way in every run.
+`mien.finding` turns frames into packets of aligned faces; here is what happens to them.  A
+`FaceStep` takes a fixed run of frames, flattens what it asks about their faces, cuts that into the
+plugin's batches and puts the answers back, so that one net call serves the faces of many frames
+and batches are cut the same way in every run.
 """
 
 from __future__ import annotations
@@ -13,21 +13,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from .runner import Step
-from .stages import ColorPair, FaceQuery, Neighbours, Stage, StageBase
-from .types import Crop, Detection, Face, FaceMask, FaceType, Frame, Packet, replace
+from .stages import ColorPair, Neighbours, Stage, StageBase
+from .types import Crop, CropSpec, Face, FaceMask, Frame, Packet, replace
 
 if TYPE_CHECKING:
-    from .arrays import Image, Mask, Points
+    from .arrays import Image, Mask
     from .compose import MergeOptions
-    from .stages import (
-        AlignerStage,
-        BlendStage,
-        ColorTransferStage,
-        DetectorStage,
-        MaskerStage,
-        SwapStage,
-    )
-    from .types import Landmarks, Swap
+    from .stages import BlendStage, ColorTransferStage, MaskerStage, SwapStage
+    from .types import Swap
 
 Ask = TypeVar("Ask")
 Answer = TypeVar("Answer")
@@ -37,30 +30,6 @@ FacesToSwap = Literal["largest", "all"]
 FRAMES_AT_ONCE = 8
 """How many frames a step on faces takes together; enough to fill a net's batch with one face a
 frame, few enough that a clip's end waits for nothing."""
-
-
-class DetectStep(StageBase):
-    """Frames into packets, each with the faces that a detector found, best first."""
-
-    def __init__(self, detector: DetectorStage) -> None:
-        self._detector = detector
-        self.batch_size = detector.batch_size
-
-    def open(self) -> None:
-        """Open the detector."""
-        self._detector.open()
-
-    def close(self) -> None:
-        """Close the detector."""
-        self._detector.close()
-
-    def __call__(self, batch: Sequence[Frame], /) -> list[Packet]:
-        """One packet per frame."""
-        found = self._detector(batch)
-        return [
-            Packet(frame=frame, faces=tuple(_face(one) for one in detections))
-            for frame, detections in zip(batch, found, strict=True)
-        ]
 
 
 class FaceStep(StageBase, ABC, Generic[Ask, Answer]):
@@ -143,27 +112,6 @@ class FaceStep(StageBase, ABC, Generic[Ask, Answer]):
         return tuple(found)
 
 
-class AlignStep(FaceStep[FaceQuery, "Landmarks"]):
-    """Gives every face its 68 points."""
-
-    def ask(self, packet: Packet, position: int) -> FaceQuery | None:
-        """Every face that has no landmarks yet."""
-        face = packet.faces[position]
-        if face.landmarks is not None:
-            return None
-        found = Detection(box=face.box, score=face.score, points5=face.points5)
-        return FaceQuery(frame=packet.frame, detection=found)
-
-    def answer(self, packet: Packet, answers: dict[int, Landmarks]) -> Packet:
-        """The faces with their points; one whose points no crop can be made of is dropped."""
-        faces = [
-            replace(face, landmarks=answers[position].points) if position in answers else face
-            for position, face in enumerate(packet.faces)
-        ]
-        usable = [face for face in faces if face.landmarks is None or _is_usable(face.landmarks)]
-        return replace(packet, faces=tuple(usable))
-
-
 class MaskStep(FaceStep[Crop, "Mask"]):
     """Gives every face a mask under the masker's name."""
 
@@ -176,7 +124,7 @@ class MaskStep(FaceStep[Crop, "Mask"]):
         face = packet.faces[position]
         if face.landmarks is None or self._name in face.masks:
             return None
-        return _crop(packet.frame, face, self._spec)
+        return face_crop(packet.frame, face, self._spec)
 
     def answer(self, packet: Packet, answers: dict[int, Mask]) -> Packet:
         """The faces with the new mask beside those that they had."""
@@ -218,7 +166,7 @@ class SwapStep(FaceStep[Crop, "Swap"]):
             return None
         if self._merge.faces == "largest" and position != _largest(packet.faces):
             return None
-        return _crop(packet.frame, face, self._spec)
+        return face_crop(packet.frame, face, self._spec)
 
     def answer(self, packet: Packet, answers: dict[int, Swap]) -> Packet:
         """The packet with one swap, or None, per face."""
@@ -297,17 +245,9 @@ class BlendStep(StageBase):
         return replace(packet, frame=frame)
 
 
-def extract_steps(
-    detector: DetectorStage | None,
-    aligner: AlignerStage | None,
-    maskers: Sequence[tuple[str, MaskerStage]],
-) -> list[Step]:
-    """The upper half of the line: frames (packets where `detector` is None) to masked faces."""
-    steps = [] if detector is None else [Step(name="detect", stage=DetectStep(detector))]
-    if aligner is not None:
-        steps.append(Step(name="align", stage=AlignStep(aligner)))
-    steps += [Step(name=f"mask {name}", stage=MaskStep(name, masker)) for name, masker in maskers]
-    return steps
+def mask_steps(maskers: Sequence[tuple[str, MaskerStage]]) -> list[Step]:
+    """The maskers, one after the other, each under its name."""
+    return [Step(name=f"mask {name}", stage=MaskStep(name, masker)) for name, masker in maskers]
 
 
 def merge_steps(
@@ -324,19 +264,18 @@ def same_face(face: Face, faces: Sequence[Face]) -> int:
     """Position of the same person in another frame: by track, else by overlap; -1 for none."""
     if face.track >= 0:
         return next((i for i, other in enumerate(faces) if other.track == face.track), -1)
-    overlaps = [_overlap(face.box, other.box) for other in faces]
+    from .geometry.boxes import overlap
+
+    overlaps = [overlap(face.box, other.box) for other in faces]
     best = max(range(len(faces)), key=overlaps.__getitem__, default=-1)
     return best if best >= 0 and overlaps[best] > 0.3 else -1
 
 
-def _overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    """Intersection over union of two boxes."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = width * height
-    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+def face_crop(frame: Frame, face: Face, spec: CropSpec) -> Crop:
+    """The crop of an aligned face that a plugin asked for."""
+    from .geometry import make_crop
+
+    return make_crop(frame, face, spec)
 
 
 def _largest(faces: Sequence[Face]) -> int:
@@ -345,24 +284,3 @@ def _largest(faces: Sequence[Face]) -> int:
         return (x1 - x0) * (y1 - y0)
 
     return max(range(len(faces)), key=area)
-
-
-def _is_usable(landmarks: Points) -> bool:
-    """Whether a crop can be made of these points; a net lost in noise may put all on one spot."""
-    from .geometry import crop_matrix
-
-    try:
-        crop_matrix(landmarks, FaceType.FULL, 64)
-    except ValueError:
-        return False
-    return True
-
-
-def _crop(frame: Frame, face: Face, spec: Any) -> Crop:
-    from .geometry import make_crop
-
-    return make_crop(frame, face, spec)
-
-
-def _face(found: Detection) -> Face:
-    return Face(box=found.box, score=found.score, points5=found.points5)

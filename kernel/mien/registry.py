@@ -21,6 +21,7 @@ from .stages import (
     BlendProvider,
     ColorTransferProvider,
     DetectorProvider,
+    EmbedderProvider,
     MaskerProvider,
     ModelProvider,
     Provider,
@@ -33,6 +34,7 @@ GROUP = "mien"
 CATALOGUES: Mapping[str, type[Provider]] = {
     "mien_detectors": DetectorProvider,
     "mien_aligners": AlignerProvider,
+    "mien_embedders": EmbedderProvider,
     "mien_maskers": MaskerProvider,
     "mien_models": ModelProvider,
     "mien_color_transfers": ColorTransferProvider,
@@ -41,7 +43,16 @@ CATALOGUES: Mapping[str, type[Provider]] = {
 
 KNOWN_DISTS: Mapping[str, str] = {
     "detector.retinaface": "mien-retinaface",
+    "detector.s3fd": "mien-s3fd",
+    "aligner.compact": "mien-compact",
+    "aligner.fan": "mien-fan",
     "aligner.mesh": "mien-mesh",
+    "masker.bisenet": "mien-mask-bisenet",
+    "masker.custom": "mien-mask-custom",
+    "masker.unet-dfl": "mien-mask-unet-dfl",
+    "masker.vgg-clear": "mien-mask-vgg",
+    "masker.vgg-obstructed": "mien-mask-vgg",
+    "masker.xseg": "mien-mask-xseg",
     "masker.landmarks": "mien-mask-landmarks",
     "model.original": "mien-model-original",
     "color.reinhard": "mien-color-reinhard",

@@ -18,7 +18,7 @@ from .types import Crop, CropSpec, Detection, FaceType, Frame, Landmarks, Swap, 
 if TYPE_CHECKING:
     import numpy as np
 
-    from .arrays import Image, Mask
+    from .arrays import Image, Mask, Vector  # noqa: F401 - Vector stands in a quoted type
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -164,6 +164,7 @@ class CropStage(Stage[Crop, Out_co], Protocol[Out_co]):
 DetectorStage = Stage[Frame, Sequence[Detection]]
 AlignerStage = Stage[FaceQuery, Landmarks]
 MaskerStage = CropStage["Mask"]
+EmbedderStage = CropStage["Vector"]
 SwapStage = CropStage[Swap]
 ColorTransferStage = Stage[ColorPair, "Image"]
 BlendStage = Stage[BlendPair, Blended]
@@ -324,6 +325,17 @@ class MaskerProvider(Provider):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EmbedderProvider(Provider):
+    """Turns a face into a vector (D,) float32 that tells people apart: the cosine of two vectors
+    is high where both show the same person."""
+
+    kind: ClassVar[str] = "embedder"
+    title: ClassVar[str] = "Embedders"
+
+    create: Callable[[Any, Context], EmbedderStage]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelProvider(Provider):
     """Learns two people and swaps them.
 
@@ -361,6 +373,7 @@ class BlendProvider(Provider):
 PROVIDER_KINDS: tuple[type[Provider], ...] = (
     DetectorProvider,
     AlignerProvider,
+    EmbedderProvider,
     MaskerProvider,
     ModelProvider,
     ColorTransferProvider,
@@ -382,6 +395,8 @@ __all__ = [
     "CropStage",
     "DetectorProvider",
     "DetectorStage",
+    "EmbedderProvider",
+    "EmbedderStage",
     "ExportPlan",
     "FaceQuery",
     "FaceType",

@@ -105,11 +105,13 @@ class Detection:
     """A detector's find: box (x0, y0, x1, y1) in frame pixels, score 0..1.
 
     points5  (5, 2) or None: eyes, nose tip, mouth corners, the one on the picture's left first
+    roll     degrees by which the head leans clockwise; 0 unless it was found in a turned frame
     """
 
     box: tuple[float, float, float, float]
     score: float
     points5: Points | None = None
+    roll: float = 0.0
 
     def __post_init__(self) -> None:
         if self.points5 is not None:
@@ -148,6 +150,7 @@ class Face:
     masks      by masker name
     track      the same person through a shot; -1 before tracking
     identity   (D,) float32 unit vector, or None
+    roll       as `Detection.roll`
     """
 
     box: tuple[float, float, float, float]
@@ -157,6 +160,7 @@ class Face:
     masks: Mapping[str, FaceMask] = field(default_factory=lambda: MappingProxyType({}))
     track: int = -1
     identity: Vector | None = None
+    roll: float = 0.0
 
     def __post_init__(self) -> None:
         if self.points5 is not None:
@@ -254,11 +258,13 @@ class Packet:
     """A frame and all that is known of it so far; what the pipeline's stages hand on.
 
     swaps  one per face, None for a face that keeps its own look; empty before the model
+    shot   index of the frame at which the shot began; -1 before tracking
     """
 
     frame: Frame
     faces: tuple[Face, ...] = ()
     swaps: tuple[Swap | None, ...] = ()
+    shot: int = -1
 
     def __post_init__(self) -> None:
         if self.swaps and len(self.swaps) != len(self.faces):

@@ -69,15 +69,24 @@ class ToyDetector(StageBase):
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlignerOptions:
+    tremble: float = option(0.0, "How far the points lie beside the truth", ge=0)
+
+
 class ToyAligner(StageBase):
     batch_size = 4
+
+    def __init__(self, options: AlignerOptions) -> None:
+        self._tremble = options.tremble
 
     def __call__(self, batch: Sequence[Any], /) -> list[Landmarks]:
         made = []
         for query in batch:
             height, width = query.frame.image.shape[:2]
             x0, _, x1, _ = query.detection.box
-            face = face_at(width / 2, height / 2, max(x1 - x0, 2.0))
+            away = self._tremble * np.sin(2.5 * query.frame.index)
+            face = face_at(width / 2 + away, height / 2, max(x1 - x0, 2.0))
             made.append(Landmarks(points=face.landmarks))
         return made
 
@@ -118,7 +127,10 @@ def toys() -> Any:
             create=lambda options, context: ToyDetector(options),
         ),
         "mien_aligners": AlignerProvider(
-            name="mesh", summary="toy", create=lambda o, c: ToyAligner()
+            name="mesh",
+            summary="toy",
+            options=AlignerOptions,
+            create=lambda options, context: ToyAligner(options),
         ),
         "mien_maskers": MaskerProvider(
             name="landmarks", summary="toy", create=lambda o, c: ToyMasker()

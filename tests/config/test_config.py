@@ -143,7 +143,7 @@ def test_a_file_that_is_no_configuration_is_said_in_one_sentence(
     ("word", "words"),
     [
         ("detector.use=none", "there must be a detector"),
-        ("detector.use=['a','b']", "must be one name"),
+        ("aligner.use=['a','b']", "must be one name"),
         ("detector.use=3", "must be the name of a detector"),
         ("detector.blase.threshold=1", ""),
         ("detector.blaze=1", "no such key; did you mean 'blaze'?"),

@@ -11,14 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from mien.compose import MergeOptions
 from mien.errors import StageError
+from mien.finding.align import AlignStep
+from mien.finding.detect import DetectStep
+from mien.finding.line import find_faces
+from mien.finding.options import FindOptions
 from mien.pipeline import (
-    AlignStep,
     BlendStep,
     ColorStep,
-    DetectStep,
     MaskStep,
     SwapStep,
-    extract_steps,
+    mask_steps,
     merge_steps,
     same_face,
 )
@@ -74,7 +76,7 @@ def test_detections_become_faces_of_their_frame():
     def find(frame: Frame) -> tuple[Detection, ...]:
         return tuple(Detection(box=(frame.index, 0, 9, 9), score=0.5) for _ in range(frame.index))
 
-    found = DetectStep(Toy(find))(frames(4))
+    found = DetectStep([Toy(find)], FindOptions())(frames(4))
     assert [len(packet.faces) for packet in found] == [0, 1, 2, 3]
     assert found[2].faces[1].box[0] == 2
 
@@ -172,9 +174,14 @@ def line(merge: MergeOptions, color: Any = None) -> list[Step]:
     blend = Toy(lambda pair: Blended(image=pair.swap, alpha=pair.alpha), 1)
     ones = Toy(lambda crop: np.ones((16, 16, 1), np.float32))
     return [
-        *extract_steps(Toy(two_faces), Toy(placed), [("box", ones)]),
+        *find_faces([Toy(two_faces)], Toy(placed), FindOptions(order="surest"), no_chance),
+        *mask_steps([("box", ones)]),
         *merge_steps(Toy(swap_of), color, blend, merge),
     ]
+
+
+def no_chance(*names: Any) -> Any:
+    raise AssertionError("nothing here is left to chance")
 
 
 def two_faces(frame: Frame) -> tuple[Detection, ...]:
@@ -254,7 +261,10 @@ def test_a_plugin_that_fails_is_named_with_its_frames():
             raise RuntimeError("out of memory")
         return np.ones((16, 16, 1), np.float32)
 
-    steps = extract_steps(Toy(two_faces), Toy(placed), [("box", Toy(fail))])
+    steps = [
+        *find_faces([Toy(two_faces)], Toy(placed), FindOptions(), no_chance),
+        *mask_steps([("box", Toy(fail))]),
+    ]
     with pytest.raises(StageError, match=r"mask box failed on frames 0..4: RuntimeError: out of"):
         go(steps)
 
@@ -271,7 +281,7 @@ def test_the_steps_open_and_close_their_plugins():
 
     merge = MergeOptions()
     for step in (
-        DetectStep(Logged(two_faces)),
+        DetectStep([Logged(two_faces)], FindOptions()),
         AlignStep(Logged(placed)),
         MaskStep("m", Logged(None)),
         SwapStep(Logged(None), merge),

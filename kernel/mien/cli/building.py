@@ -25,8 +25,9 @@ from ..registry import Registry
 from .progress import STYLES, make_events
 
 KIND_WORDS = {
-    "detector": "What finds the faces",
+    "detector": "What finds the faces; several, separated by commas, look together",
     "aligner": "What finds the 68 points of a face",
+    "embedder": "What tells people apart, or none",
     "masker": "What says which pixels are face; several, separated by commas, or none",
     "model": "What learns and swaps",
     "color": "What gives the new face the colours of the plate, or none",

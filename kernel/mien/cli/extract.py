@@ -11,7 +11,11 @@ from ..errors import ConfigError
 from .building import begin, job, with_json, with_sheet
 
 
-@job("extract", sections=("extract", "runtime"), kinds=("detector", "aligner", "masker"))
+@job(
+    "extract",
+    sections=("extract", "find", "runtime"),
+    kinds=("detector", "aligner", "embedder", "masker"),
+)
 @click.argument("clip", required=False)
 @click.option("--output", "-o", metavar="FOLDER", help="Faceset: a folder of face pictures")
 @click.option(
@@ -21,6 +25,11 @@ from .building import begin, job, with_json, with_sheet
     help="Also, or only, remember the faces in this workspace, for `mien merge`",
 )
 @click.option("--fresh", is_flag=True, help="Begin anew instead of going on where it stopped")
+@click.option(
+    "--drawings",
+    type=click.Path(path_type=Path),
+    help="Also write every frame with its boxes, points, crops and masks into this folder",
+)
 @with_sheet
 @with_json
 def command(
@@ -29,6 +38,7 @@ def command(
     output: str | None,
     workspace: Path | None,
     fresh: bool,
+    drawings: Path | None,
     sheet: Path | None,
     as_json: bool,
 ) -> None:
@@ -54,6 +64,7 @@ def command(
             workspace=workspace,
             fresh=fresh,
             sheet=sheet,
+            drawings=drawings,
         )
     if as_json:
         facts = {
@@ -62,6 +73,9 @@ def command(
             "resumed_at": done.resumed_at,
             "faceset": str(done.faceset) if done.faceset else None,
             "workspace": str(done.workspace) if done.workspace else None,
+            "shots": list(done.shots),
+            "tracks": done.tracks,
+            "jitter": list(done.jitter) if done.jitter else None,
             "sheet": str(done.sheet) if done.sheet else None,
         }
         click.echo(json.dumps(facts))
@@ -71,5 +85,12 @@ def command(
         return
     places = " and ".join(str(place) for place in (done.faceset, done.workspace) if place)
     click.echo(f"{done.faces} faces of {done.frames} frames are in {places}")
+    if done.tracks:
+        click.echo(f"tracks: {done.tracks} in {len(done.shots)} shots")
+    if done.jitter:
+        before, after = done.jitter
+        click.echo(
+            f"jitter: {before:.2f} % of the eye distance before smoothing, {after:.2f} % after"
+        )
     if done.sheet:
         click.echo(f"contact sheet: {done.sheet}")

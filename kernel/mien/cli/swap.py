@@ -12,8 +12,8 @@ from .report import say_rendered
 
 @job(
     "swap",
-    sections=("merge", "encode", "runtime"),
-    kinds=("detector", "aligner", "masker", "color", "blend"),
+    sections=("merge", "find", "encode", "runtime"),
+    kinds=("detector", "aligner", "embedder", "masker", "color", "blend"),
 )
 @click.argument("target", required=False)
 @click.option("--model", "-m", metavar="FOLDER", help="Folder of the trained model")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ..arrays import Image, as_dtype, as_float
-from ..types import Face, Frame, Packet
+from ..types import Frame, Packet
 
 PAIRS = 8
 CELL = 320
@@ -56,20 +56,6 @@ class Sheet:
         titles = [f"{word} {index}" for index in chosen for word in ("plate", "frame")]
         save_picture(self.path, contact_sheet(images, titles, columns=4, width=CELL))
         return self.path
-
-
-def draw_faces(frame: Frame, faces: Iterable[Face]) -> Image:
-    """The frame as 8-bit picture with the boxes and the 68 points of its faces."""
-    import cv2
-
-    image = as_dtype(as_float(frame.image), "uint8").copy()
-    thick = max(1, round(max(image.shape[:2]) / 500))
-    for face in faces:
-        x0, y0, x1, y1 = (round(edge) for edge in face.box)
-        cv2.rectangle(image, (x0, y0), (x1, y1), (255, 160, 0), thick)
-        for x, y in face.landmarks if face.landmarks is not None else ():
-            cv2.circle(image, (round(float(x)), round(float(y))), thick, (0, 255, 0), -1)
-    return image
 
 
 def _small(image: Image) -> Image:

@@ -8,24 +8,17 @@ from pathlib import Path
 from ..compose import MergeOptions
 from ..errors import ConfigError, InputError
 from ..media.base import Source
-from ..pipeline import extract_steps, merge_steps
+from ..pipeline import mask_steps, merge_steps
 from ..runner import Step
-from ..stages import (
-    AlignerProvider,
-    BlendProvider,
-    ColorTransferProvider,
-    DetectorProvider,
-    MaskerProvider,
-    Provider,
-    StageBase,
-)
+from ..stages import BlendProvider, ColorTransferProvider, MaskerProvider, Provider, StageBase
 from ..types import Frame, Packet
 from ..workspace import Workspace
+from .find import find_steps, finders
 from .model import open_model
 from .render import Rendered, render, say_what_was_left
 from .run import Run
 
-SECTIONS = ("runtime", "merge", "encode")
+SECTIONS = ("runtime", "find", "merge", "encode")
 
 
 def swap(run: Run, *, sheet: Path | None = None) -> Rendered:
@@ -35,16 +28,10 @@ def swap(run: Run, *, sheet: Path | None = None) -> Rendered:
     """
     job = run.config.job()
     _check_output(job.input, job.output)
-    detector = run.provider(DetectorProvider)
-    aligner = run.provider(AlignerProvider)
     maskers = run.providers(MaskerProvider)
     with run.source(job.input) as source:
-        steps = extract_steps(
-            run.make(detector),
-            run.make(aligner),
-            [(masker.name, run.make(masker)) for masker in maskers],
-        )
-        return _render(run, source, steps, [detector, aligner, *maskers], sheet)
+        steps = [*find_steps(run), *mask_steps([(m.name, run.make(m)) for m in maskers])]
+        return _render(run, source, steps, [*finders(run), *maskers], sheet)
 
 
 def merge(run: Run, workspace: Path, *, sheet: Path | None = None) -> Rendered:
@@ -58,7 +45,7 @@ def merge(run: Run, workspace: Path, *, sheet: Path | None = None) -> Rendered:
             if not store.count_faces(clip):
                 raise InputError(f"{workspace}: holds no face of {job.input}")
         steps = [Step(name="recall", stage=RecallStep(workspace, clip))]
-        steps += extract_steps(None, None, [(m.name, run.make(m)) for m in maskers])
+        steps += mask_steps([(m.name, run.make(m)) for m in maskers])
         return _render(run, source, steps, maskers, sheet)
 
 

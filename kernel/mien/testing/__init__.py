@@ -17,6 +17,7 @@ from .conformance import (
     BlendConformance,
     ColorTransferConformance,
     DetectorConformance,
+    EmbedderConformance,
     MaskerConformance,
 )
 from .fakes import FakeContext, FakeNet, face_at, frames
@@ -27,6 +28,7 @@ __all__ = [
     "BlendConformance",
     "ColorTransferConformance",
     "DetectorConformance",
+    "EmbedderConformance",
     "FakeContext",
     "FakeNet",
     "MaskerConformance",

@@ -321,6 +321,28 @@ class MaskerConformance(StageConformance):
         return [result]
 
 
+class EmbedderConformance(StageConformance):
+    """For `mien_embedders`."""
+
+    kind = "embedder"
+
+    def make_items(self, stage: Any) -> list[Any]:
+        """Crops of faces of several sizes and turns."""
+        places = [(48, 36, 40, 0), (40, 30, 22, 30), (30, 30, 30, -60), (48, 36, 90, 10)]
+        made = frames(len(places))
+        return [
+            make_crop(frame, face_at(x, y, size, roll=roll), stage.spec)
+            for frame, (x, y, size, roll) in zip(made, places, strict=True)
+        ]
+
+    def arrays(self, result: Any, item: Any) -> list[np.ndarray[Any, Any]]:
+        """A float32 vector that is not zero."""
+        assert result.ndim == 1
+        assert result.dtype == np.float32
+        assert np.linalg.norm(result) > 0
+        return [result]
+
+
 class ColorTransferConformance(StageConformance):
     """For `mien_color_transfers`."""
 
@@ -383,6 +405,7 @@ __all__ = [
     "BlendConformance",
     "ColorTransferConformance",
     "DetectorConformance",
+    "EmbedderConformance",
     "MaskerConformance",
     "ProviderConformance",
     "StageConformance",

@@ -58,4 +58,7 @@ MIGRATIONS: tuple[str, ...] = (
         settings TEXT NOT NULL
     );
     """,
+    """
+    ALTER TABLE frames ADD COLUMN shot INTEGER NOT NULL DEFAULT -1;
+    """,
 )

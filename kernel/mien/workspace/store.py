@@ -122,8 +122,12 @@ class Workspace:
                 )
                 base = frame.time_base
                 self._db.execute(
-                    "INSERT INTO frames VALUES (?, ?, ?, ?, ?, ?)",
-                    (clip, frame.index, frame.pts, base.numerator, base.denominator, frame.name),
+                    "INSERT INTO frames (clip, number, pts, base_num, base_den, name, shot)"
+                    " VALUES (?, ?, ?, ?, ?, ?, ?)",
+                    (
+                        *(clip, frame.index, frame.pts, base.numerator, base.denominator),
+                        *(frame.name, packet.shot),
+                    ),
                 )
                 for position, face in enumerate(packet.faces):
                     self._put_face(clip, frame.index, position, face)
@@ -154,6 +158,18 @@ class Workspace:
             (clip, frame),
         ).fetchall()
         return tuple(self._face(row) for row in rows)
+
+    def shots(self, clip: int) -> tuple[int, ...]:
+        """The frames at which the known shots begin, in order."""
+        rows = self._db.execute(
+            "SELECT DISTINCT shot FROM frames WHERE clip = ? AND shot >= 0 ORDER BY shot", (clip,)
+        )
+        return tuple(shot for (shot,) in rows)
+
+    def next_track(self, clip: int) -> int:
+        """The first number of a track that no face of this clip has."""
+        row = self._db.execute("SELECT max(track) FROM faces WHERE clip = ?", (clip,)).fetchone()
+        return int(row[0]) + 1 if row and row[0] is not None else 0
 
     def count_faces(self, clip: int) -> int:
         """How many faces all frames of a clip hold."""
