@@ -27,6 +27,7 @@ from mien.stages import (
     BlendProvider,
     ColorTransferProvider,
     DetectorProvider,
+    EmbedderProvider,
     MaskerProvider,
     ModelProvider,
     StageBase,
@@ -91,6 +92,15 @@ class ToyAligner(StageBase):
         return made
 
 
+class ToyEmbedder(StageBase):
+    """Tells people by the colour of their face."""
+
+    spec = CropSpec(face_type=FaceType.HALF, size=16)
+
+    def __call__(self, batch: Sequence[Any], /) -> list[Any]:
+        return [np.float32(crop.image.mean(axis=(0, 1)) - 0.5) for crop in batch]
+
+
 class ToyMasker(StageBase):
     spec = CropSpec(face_type=FaceType.FULL, size=32)
 
@@ -131,6 +141,9 @@ def toys() -> Any:
             summary="toy",
             options=AlignerOptions,
             create=lambda options, context: ToyAligner(options),
+        ),
+        "mien_embedders": EmbedderProvider(
+            name="colour", summary="toy", create=lambda o, c: ToyEmbedder()
         ),
         "mien_maskers": MaskerProvider(
             name="landmarks", summary="toy", create=lambda o, c: ToyMasker()

@@ -90,6 +90,32 @@ def test_people_cannot_be_told_apart_without_an_embedder(mien, make_clip, tmp_pa
     assert "find.keep: telling people apart needs an embedder, and none is chosen" in err
 
 
+def test_only_the_people_who_are_wanted_are_taken(mien, make_clip, tmp_path):
+    """Frames of bright and of dark faces; the toy tells people by the colour of their face."""
+    (tmp_path / "clip").mkdir()
+    for number in range(6):
+        grey = 230 if number % 2 else 60
+        cv2.imwrite(str(tmp_path / "clip" / f"{number}.png"), np.full((60, 80, 3), grey, np.uint8))
+    cv2.imwrite(str(tmp_path / "anna.png"), np.full((60, 80, 3), 250, np.uint8))
+
+    def frames(name: str, *words: str) -> list[int]:
+        code, _, err = mien("extract", "clip", "-o", name, "--embedder", "colour", *words)
+        assert code == 0, err
+        return [face.record.frame_index for face in Faceset(tmp_path / name)]
+
+    assert frames("all") == [0, 1, 2, 3, 4, 5]
+    assert frames("hers", "--keep", "anna.png") == [1, 3, 5]
+    assert frames("others", "--drop", "anna.png") == [0, 2, 4]
+
+
+def test_a_picture_without_a_face_names_nobody(mien, make_clip, tmp_path):
+    cv2.imwrite(str(tmp_path / "black.png"), np.zeros((60, 80, 3), np.uint8))
+    words = ("--embedder", "colour", "--keep", "black.png")
+    code, _, err = mien("extract", make_clip(), "-o", "faces", *words)
+    assert code == 5
+    assert "black.png: no picture here shows one single face" in err
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
