@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mien.errors import ConfigError
-from mien.finding.align import UNIT_BOX, careful, normalised
+from mien.finding.align import UNIT_BOX, careful, is_face, normalised
 from mien.finding.options import FindOptions
 from mien.geometry import align_unit, invert, transform
 from mien.stages import FaceQuery, StageBase
@@ -148,6 +148,25 @@ def test_light_is_evened_out_in_every_number_format(how, dtype):
 def test_one_colour_stays_finite():
     for how in ("mean", "hist", "clahe"):
         assert normalised(np.full((16, 16, 3), 90, np.uint8), how).shape == (16, 16, 3)
+
+
+def test_points_that_make_no_face_are_left_out_where_asked():
+    face = face_at(50, 50, 40).landmarks
+    leaning = face_at(50, 50, 40, roll=30).landmarks
+    upside_down = face * np.float32([1, -1])
+    scattered = np.random.default_rng(2).uniform(0, 99, (68, 2)).astype(np.float32)
+    one_spot = np.full((68, 2), 7, np.float32)
+
+    def wanted(**options: Any) -> list[bool]:
+        made = FindOptions(**options)
+        return [
+            is_face(points, made) for points in (face, leaning, upside_down, scattered, one_spot)
+        ]
+
+    assert wanted() == [True, True, True, True, False]
+    assert wanted(max_oddness=0.4) == [True, True, False, False, False]
+    assert wanted(max_roll=20)[:2] == [True, False]
+    assert wanted(max_roll=40)[:2] == [True, True]
 
 
 def test_an_aligner_that_looks_around_in_time_cannot_be_wrapped():

@@ -89,7 +89,7 @@ def test_detections_become_faces_of_their_frame():
 def test_every_answer_finds_its_face_and_batches_are_full(counts, batch):
     stage = Toy(marked, batch)
     made = packets(counts)
-    (result,) = [AlignStep(stage)(made)]
+    (result,) = [AlignStep(stage, FindOptions())(made)]
     for packet, before in zip(result, made, strict=True):
         assert len(packet.faces) == len(before.faces)
         for face, old in zip(packet.faces, before.faces, strict=True):
@@ -100,19 +100,19 @@ def test_every_answer_finds_its_face_and_batches_are_full(counts, batch):
 
 def test_a_face_with_landmarks_is_not_asked_again():
     stage = Toy(marked)
-    once = AlignStep(stage)(packets([2]))
-    AlignStep(stage)(once)
+    once = AlignStep(stage, FindOptions())(packets([2]))
+    AlignStep(stage, FindOptions())(once)
     assert stage.batches == [2]
 
 
 def test_a_face_whose_points_fall_on_one_spot_is_dropped():
     stage = Toy(lambda query: Landmarks(points=np.full((68, 2), 7, np.float32)))
-    (packet,) = AlignStep(stage)(packets([2]))
+    (packet,) = AlignStep(stage, FindOptions())(packets([2]))
     assert packet.faces == ()
 
 
 def test_masks_are_stored_under_their_name_beside_others():
-    (aligned,) = AlignStep(Toy(marked))(packets([1]))
+    (aligned,) = AlignStep(Toy(marked), FindOptions())(packets([1]))
     ones = Toy(lambda crop: np.ones((16, 16, 1), np.float32))
     (first,) = MaskStep("one", ones)([aligned])
     (second,) = MaskStep("two", ones)([first])
@@ -127,7 +127,7 @@ def test_a_stage_that_answers_too_little_is_refused():
             return super().__call__(batch)[1:]
 
     with pytest.raises(ValueError, match="gave 1 results for 2 faces"):
-        AlignStep(Short(marked))(packets([2]))
+        AlignStep(Short(marked), FindOptions())(packets([2]))
 
 
 def test_a_temporal_plugin_sees_the_same_face_in_the_frames_around():
@@ -139,7 +139,7 @@ def test_a_temporal_plugin_sees_the_same_face_in_the_frames_around():
         seen.append([query.detection.score for query in around])
         return marked(item.item)
 
-    step = AlignStep(Toy(look, 2, window=(1, 1)))
+    step = AlignStep(Toy(look, 2, window=(1, 1)), FindOptions())
     out: list[Packet] = []
     run(
         packets([2, 1, 2]),
@@ -282,7 +282,7 @@ def test_the_steps_open_and_close_their_plugins():
     merge = MergeOptions()
     for step in (
         DetectStep([Logged(two_faces)], FindOptions()),
-        AlignStep(Logged(placed)),
+        AlignStep(Logged(placed), FindOptions()),
         MaskStep("m", Logged(None)),
         SwapStep(Logged(None), merge),
         ColorStep(Logged(None)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from ..arrays import Image, as_dtype, as_float
 from ..errors import ConfigError
@@ -37,7 +37,11 @@ UNIT_BOX = (-0.085, -0.415, 1.061, 1.185)
 
 
 class AlignStep(FaceStep[FaceQuery, Landmarks]):
-    """Gives every face its 68 points."""
+    """Gives every face its 68 points; leaves out what the points say is no face, or not wanted."""
+
+    def __init__(self, aligner: AlignerStage, options: FindOptions) -> None:
+        super().__init__(aligner)
+        self._options = options
 
     def ask(self, packet: Packet, position: int) -> FaceQuery | None:
         """Every face that has no landmarks yet."""
@@ -48,12 +52,16 @@ class AlignStep(FaceStep[FaceQuery, Landmarks]):
         return FaceQuery(frame=packet.frame, detection=found)
 
     def answer(self, packet: Packet, answers: dict[int, Landmarks]) -> Packet:
-        """The faces with their points; one whose points no crop can be made of is dropped."""
+        """The faces with their points."""
         faces = [
             replace(face, landmarks=answers[position].points) if position in answers else face
             for position, face in enumerate(packet.faces)
         ]
-        usable = [face for face in faces if face.landmarks is None or _is_usable(face.landmarks)]
+        usable = [
+            face
+            for position, face in enumerate(faces)
+            if position not in answers or is_face(answers[position].points, self._options)
+        ]
         return replace(packet, faces=tuple(usable))
 
 
@@ -239,12 +247,28 @@ def normalised(image: Image, how: str) -> Image:
     return cv2.merge([clahe.apply(channel) for channel in channels])
 
 
-def _is_usable(landmarks: Any) -> bool:
-    """Whether a crop can be made of these points; a net lost in noise may put all on one spot."""
-    from ..geometry import crop_matrix
+def is_face(landmarks: Points, options: FindOptions) -> bool:
+    """Whether these 68 points can be a face that is wanted.
+
+    Points of which no crop can be made never are: a net lost in noise may put all on one spot.
+    Source of the further tests: faceswap's filters of features, distance and roll.
+    """
+    import numpy as np
+
+    from ..geometry import MEAN_FACE, align_unit, crop_matrix, transform
 
     try:
         crop_matrix(landmarks, FaceType.FULL, 64)
+        unit = align_unit(landmarks)
     except ValueError:
         return False
-    return True
+    roll = abs(float(np.rad2deg(np.arctan2(unit[1, 0], unit[0, 0]))))
+    if options.max_roll and roll > options.max_roll:
+        return False
+    if not options.max_oddness:
+        return True
+    points = transform(unit, landmarks)
+    eyes, mouth = np.concatenate([points[17:27], points[36:48]]), points[48:]
+    if mouth[:, 1].min() <= eyes[:, 1].max():
+        return False
+    return float(np.abs(points[17:] - MEAN_FACE).mean()) <= options.max_oddness

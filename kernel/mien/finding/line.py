@@ -37,7 +37,7 @@ def find_faces(
     """
     steps = [
         Step(name="detect", stage=DetectStep(detectors, options)),
-        Step(name="align", stage=AlignStep(careful(aligner, options, rng))),
+        Step(name="align", stage=AlignStep(careful(aligner, options, rng), options)),
     ]
     if embedder is not None:
         steps.append(Step(name="identify", stage=EmbedStep(embedder)))

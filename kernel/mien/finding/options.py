@@ -45,6 +45,19 @@ class FindOptions:
         0, "Align N times more, in slightly moved boxes, and take the mean", ge=0, le=32
     )
     re_align: bool = option(False, "Align a second time, on the face made upright")
+    max_oddness: float = option(
+        0.0,
+        "Leave out faces whose points lie further than this from the mean face, as part of its "
+        "width; 0.4 leaves out what is no face, 0 keeps all",
+        ge=0,
+    )
+    max_roll: float = option(
+        0.0,
+        "Leave out heads that lean further than this; 0 sets no limit",
+        unit="degrees",
+        ge=0,
+        le=180,
+    )
     same_person: float = option(
         0.6, "Likeness (cosine) from which two faces are the same person", ge=-1, le=1
     )
