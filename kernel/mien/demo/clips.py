@@ -1,30 +1,26 @@
-"""Makes short clips of photographs that installed packages carry, with sound and known faces.
+"""Makes short clips of photographs that installed packages carry, with sound.
 
 The two pictures are public domain: NASA's portrait of Eileen Collins (scikit-image) and the US
-Navy's of Grace Hopper (matplotlib).  Their 68 points lie in `points.json`, so that the demo also
-runs where no detector has its weights.
+Navy's of Grace Hopper (matplotlib).
 """
 
 from __future__ import annotations
 
-import json
 import math
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
-from ..arrays import Image, Matrix, Points, as_dtype, as_float
+from ..arrays import Image, Matrix, as_dtype, as_float
 from ..errors import InputError
-from ..geometry import transform, warp
+from ..geometry import warp
 from ..media.base import ClipInfo, ClipWriter, OutputOptions, OutputPlan
-from ..stages import StageBase
-from ..types import Face, Frame, Packet
+from ..types import Frame
 
 SIDE = 400
 RATE = 25
@@ -62,11 +58,6 @@ class Photograph:
             f"the demo needs the picture {self.place} of {self.package}; "
             "install it with: pip install 'mien[demo]'"
         )
-
-    def points(self) -> Points:
-        """Its 68 points in pixels of the picture."""
-        table = json.loads((files(__package__) / "points.json").read_text(encoding="utf-8"))
-        return np.array(table[self.name], dtype=np.float32)
 
     def matrix(self, number: int) -> Matrix:
         """Pixels of the picture to pixels of frame `number`: it leans, comes near and goes."""
@@ -133,22 +124,3 @@ def make_sound(path: Path) -> Path:
         file.setframerate(rate)
         file.writeframes(samples.tobytes())
     return path
-
-
-class KnownFaces(StageBase):
-    """Gives every frame of a demo clip its face, from the movement that the clip was made with."""
-
-    batch_size = 8
-
-    def __init__(self, photograph: Photograph) -> None:
-        self._photograph = photograph
-        self._points = photograph.points()
-
-    def __call__(self, batch: Sequence[Frame], /) -> list[Packet]:
-        """One packet with one face per frame."""
-        return [Packet(frame=frame, faces=(self._face(frame.index),)) for frame in batch]
-
-    def _face(self, number: int) -> Face:
-        points = transform(self._photograph.matrix(number), self._points).astype(np.float32)
-        (x0, y0), (x1, y1) = points.min(0).tolist(), points.max(0).tolist()
-        return Face(box=(x0, y0, x1, y1), landmarks=points)

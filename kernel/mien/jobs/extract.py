@@ -15,16 +15,15 @@ from typing import Any
 
 from ..errors import InputError, NothingFoundError, StoppedError
 from ..extraction import DrawStep, ExtractOptions, NewStep, StoreStep
-from ..finding.line import follow_faces
 from ..finding.options import FindOptions
 from ..finding.smooth import SmoothStep
-from ..finding.tracks import PATIENCE, Recall
+from ..finding.tracks import PATIENCE
 from ..media.base import ClipInfo
 from ..pipeline import mask_steps
 from ..runner import Step
 from ..runner import run as run_steps
-from ..stages import MaskerProvider, Stage
-from ..types import Frame, Packet, replace
+from ..stages import MaskerProvider
+from ..types import Packet, replace
 from .find import find_steps, finders
 from .record import Progress, Record, make_folder
 from .run import Run, frame_number
@@ -59,20 +58,18 @@ def extract(
     fresh: bool = False,
     sheet: Path | None = None,
     drawings: Path | None = None,
-    known: Stage[Frame, Packet] | None = None,
 ) -> Extracted:
     """Take the faces out of the run's input clip.
 
     faceset, workspace  where to; at least one   fresh  begin anew, whatever was done before
     drawings  a folder for every frame with what was found in it
-    known  a stage that knows the faces and their landmarks already, instead of finding them
     Raises NothingFoundError where no frame has a face, StoppedError after `run.cancel`.
     """
     options = run.config.section("extract", ExtractOptions)
     finding = run.config.section("find", FindOptions)
     uri = run.config.job().input
     maskers = run.providers(MaskerProvider)
-    who = [*([] if known else finders(run)), *maskers]
+    who = [*finders(run), *maskers]
     with run.source(uri) as source:
         record = Record(
             run=run,
@@ -85,7 +82,7 @@ def extract(
         again, first = _places(done.next_frame, source.info, options, finding)
         record.first = first
         recall = record.recall(done, again)
-        steps = _steps(run, finding, recall, known)
+        steps = find_steps(run, recall)
         if first > again:
             steps.append(Step(name="new", stage=NewStep(first)))
         steps += mask_steps([(masker.name, run.make(masker)) for masker in maskers])
@@ -151,15 +148,6 @@ def _places(
     kept = max(0, looked - finding.smooth)
     again = max(0, kept - PATIENCE - finding.smooth)
     return options.start + again * every, options.start + kept * every
-
-
-def _steps(
-    run: Run, finding: FindOptions, recall: Recall, known: Stage[Frame, Packet] | None
-) -> list[Step]:
-    """From frames to packets of aligned, tracked faces."""
-    if known is None:
-        return find_steps(run, recall)
-    return [Step(name="recall", stage=known), *follow_faces(finding, recall)]
 
 
 def _finish(packet: Packet, record: Record, sheet: _FaceSheet | None) -> None:
