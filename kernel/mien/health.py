@@ -179,7 +179,7 @@ def _weights(registry: Registry) -> Iterator[Finding]:
         files = entry.provider.weights
         if entry.provider.name not in names or not files:
             continue
-        ready = [file for file in files if store.status(file).state == "ready"]
+        ready = [file for file in files if store.status(file).usable]
         if ready:
             yield Finding(state="good", text=f"weights of {entry.provider.name}: {ready[0].name}")
         else:
