@@ -23,6 +23,7 @@ from mien.stages import ExportPlan
 from mien_mask_bisenet.net import SMALL, BiSeNet, NetConfig, Parser
 from mien_mask_unet_dfl.net import NetConfig as UNetConfig
 from mien_mask_unet_dfl.net import UNet
+from mien_mask_xseg.net import XSeg
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ def parser_of(config: NetConfig) -> torch.nn.Module:
 NETS = [
     Net(name="bisenet mien", make=lambda: parser_of(SMALL), shape=(3, 256, 256)),
     Net(name="bisenet resnet18", make=lambda: parser_of(NetConfig()), shape=(3, 512, 512)),
+    Net(name="xseg", make=XSeg, shape=(3, 256, 256)),
     Net(name="unet-dfl", make=lambda: UNet(UNetConfig()), shape=(3, 256, 256)),
 ]
 

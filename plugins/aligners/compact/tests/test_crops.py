@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mien.geometry import transform
+from mien.geometry import level_of_five, transform
 from mien.testing import face_at
 from mien.types import Detection
-from mien_compact.crops import MARGIN, SIDE, box_matrix, points_matrix, roll_of_five
+from mien_compact.crops import MARGIN, SIDE, box_matrix, points_matrix
 
 
 def five(points: np.ndarray) -> np.ndarray:
@@ -37,12 +37,12 @@ def test_five_points_tell_how_the_head_is_turned(roll: float) -> None:
     points = face_at(100, 100, 60, roll=roll).landmarks
     assert points is not None
     across = points[45] - points[36]
-    np.testing.assert_allclose(roll_of_five(five(points)), across / np.hypot(*across), atol=1e-5)
+    np.testing.assert_allclose(level_of_five(five(points)), across / np.hypot(*across), atol=1e-5)
 
 
 def test_in_profile_the_roll_comes_from_eyes_and_mouth_together() -> None:
     profile = np.array([(50, 40), (52, 40), (62, 55), (50, 70), (52, 70)], np.float32)
-    np.testing.assert_allclose(roll_of_five(profile), [1, 0], atol=0.25)
+    np.testing.assert_allclose(level_of_five(profile), [1, 0], atol=0.25)
 
 
 @pytest.mark.parametrize("roll", [0, 30, -100])

@@ -12,20 +12,13 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from mien.arrays import Image, Matrix, as_float
-from mien.geometry import MEAN_FACE, compose, invert, warp
+from mien.geometry import compose, invert, level_of_five, warp
 from mien.types import Detection
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
 SIDE = 256
-# Eyes, nose tip and mouth corners of the mean face.
-_MEAN5 = np.stack(
-    [
-        *(MEAN_FACE[first - 17 : last - 17].mean(axis=0) for first, last in ((36, 42), (42, 48))),
-        *(MEAN_FACE[index - 17] for index in (30, 48, 54)),
-    ]
-).astype(np.float64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -66,7 +59,7 @@ def box_square(detection: Detection, *, side: float, lift: float, upright: bool)
     x0, y0, x1, y1 = detection.box
     across = np.array([1.0, 0.0])
     if upright and detection.points5 is not None:
-        across = _roll(detection.points5.astype(np.float64))
+        across = level_of_five(detection.points5)
     down = np.array([-across[1], across[0]])
     centre = np.array([(x0 + x1) / 2, (y0 + y1) / 2]) - lift * (y1 - y0) * down
     return Square(centre=centre, side=max(side, 1.0), across=across)
@@ -120,12 +113,3 @@ def _cut(image: Image, x0: int, y0: int, x1: int, y1: int) -> Image:
     if left < right and top < bottom:
         canvas[top - y0 : bottom - y0, left - x0 : right - x0] = image[top:bottom, left:right]
     return canvas
-
-
-def _roll(points5: Floats) -> Floats:
-    """Direction in the frame, length 1, that lies level in the face: the best similarity's."""
-    seen, mean = points5 - points5.mean(axis=0), _MEAN5 - _MEAN5.mean(axis=0)
-    cosine = float((mean * seen).sum())
-    sine = float((mean[:, 0] * seen[:, 1] - mean[:, 1] * seen[:, 0]).sum())
-    length = float(np.hypot(cosine, sine))
-    return np.array([cosine, sine]) / length if length > 0 else np.array([1.0, 0.0])
