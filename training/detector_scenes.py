@@ -403,8 +403,8 @@ def _similarity(centre: Any, target: Any, scale: float, degrees: float, mirror: 
 
 
 def _turn(rng: Rng) -> float:
-    """Degrees that a face is turned by: mostly few, at times up to 70."""
-    return float(rng.uniform(-70, 70) if rng.random() < 0.2 else rng.normal(0, TURNS))
+    """Degrees that a face is turned by: mostly few, at times up to 65."""
+    return float(rng.uniform(-65, 65) if rng.random() < 0.3 else rng.normal(0, TURNS))
 
 
 def _copy_for(stock: Stock, scale: float) -> tuple[Image, float]:

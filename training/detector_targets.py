@@ -34,11 +34,13 @@ class Targets:
 
     labels  (N, K): 1 a face, 0 none, -1 does not count
     boxes   (P, 4) and points (P, 10): offsets of the P anchors whose label is 1, in their order
+    weights (P,): how much each of them counts, 1 in the mean
     """
 
     labels: Tensor
     boxes: Tensor
     points: Tensor
+    weights: Tensor
 
 
 def make_targets(scenes: Sequence[Scene], priors: Array) -> Targets:
@@ -47,13 +49,16 @@ def make_targets(scenes: Sequence[Scene], priors: Array) -> Targets:
     anchors = priors * np.array([width, height, width, height], np.float32)
     low, high = anchors[:, :2] - anchors[:, 2:] / 2, anchors[:, :2] + anchors[:, 2:] / 2
     corners = np.concatenate([low, high], axis=1)
-    labels, boxes, points = [], [], []
+    labels, boxes, points, weights = [], [], [], []
     for scene in scenes:
         label, owner = _assign(scene, corners)
         which = np.flatnonzero(label == 1)
         labels.append(label)
         if len(which):
             own = anchors[which]
+            # A large face has fifty anchors and a small one two: alone they would be forgotten.
+            _, place, count = np.unique(owner[which], return_inverse=True, return_counts=True)
+            weights.append((1 / np.sqrt(count[place])).astype(np.float32))
             boxes.append(encode_boxes(np.stack(scene.boxes)[owner[which]], own))
             marks = np.stack(scene.points)[owner[which]]
             points.append(
@@ -63,6 +68,7 @@ def make_targets(scenes: Sequence[Scene], priors: Array) -> Targets:
         labels=torch.from_numpy(np.stack(labels)),
         boxes=torch.from_numpy(_rows(boxes, 4)),
         points=torch.from_numpy(_rows(points, 10)),
+        weights=torch.from_numpy(_weights(weights)),
     )
 
 
@@ -112,18 +118,28 @@ def _rows(parts: list[Array], width: int) -> Array:
     return np.concatenate(parts) if parts else np.zeros((0, width), np.float32)
 
 
+def _weights(parts: list[Array]) -> Array:
+    joined = np.concatenate(parts) if parts else np.zeros(0)
+    return np.asarray(joined / max(joined.mean(), 1e-6) if len(joined) else joined, np.float32)
+
+
 def losses(
     boxes: Tensor, logits: Tensor, points: Tensor, targets: Targets
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Box, class and point loss per positive anchor; logits are those before the soft-max."""
     positive = targets.labels == 1
     count = max(int(positive.sum()), 1)
-    box = functional.smooth_l1_loss(boxes[positive], targets.boxes, reduction="sum") / count
-    point = functional.smooth_l1_loss(points[positive], targets.points, reduction="sum") / count
+    box = functional.smooth_l1_loss(boxes[positive], targets.boxes, reduction="none").sum(dim=1)
+    point = functional.smooth_l1_loss(points[positive], targets.points, reduction="none").sum(dim=1)
     wrong = functional.cross_entropy(
         logits.flatten(0, 1), positive.flatten().long(), reduction="none"
     )
     negative = wrong[(targets.labels == 0).flatten()]
     asked = min(max(NEGATIVES * count, FEWEST_NEGATIVES * len(targets.labels)), negative.numel())
     hard = negative.topk(asked).values
-    return box, (wrong[positive.flatten()].sum() + hard.sum()) / count, point
+    missed = (wrong[positive.flatten()] * targets.weights).sum()
+    return (
+        (box * targets.weights).sum() / count,
+        (missed + hard.sum()) / count,
+        (point * targets.weights).sum() / count,
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from mien.geometry.boxes import iou  # noqa: E402
 from mien.onnx import open_session  # noqa: E402
 from mien_retinaface.decode import decode_boxes, decode_points, make_priors  # noqa: E402
 
 from training import detector  # noqa: E402
 from training.detector_eval import Tally, evaluate  # noqa: E402
+from training.detector_mining import mine  # noqa: E402
 from training.detector_scenes import Scene, compose, compose_one, move_box  # noqa: E402
 from training.detector_stock import Stock, Supply, make_stock  # noqa: E402
 from training.detector_targets import losses, make_targets  # noqa: E402
@@ -168,6 +171,56 @@ def test_the_right_answer_costs_nothing_and_a_wrong_one_does() -> None:
     assert sum(map(float, losses(boxes, classes, points, targets))) < 1e-6
     assert float(losses(boxes, -classes, points, targets)[1]) > 30
     assert float(losses(boxes + 1, classes, points, targets)[0]) > 1
+
+
+def test_a_small_face_weighs_more_than_each_anchor_of_a_large_one() -> None:
+    priors = make_priors(128, 160, ANCHORS)
+    targets = make_targets([scene_with((10, 10, 22, 26), (40, 20, 130, 126))], priors)
+    weights = np.unique(targets.weights.numpy())
+    assert len(weights) == 2
+    assert targets.weights.mean() == pytest.approx(1)
+    counts = [int((targets.weights.numpy() == weight).sum()) for weight in weights]
+    assert counts[0] > counts[1]  # the lighter anchors are those of the large face
+
+
+# --- the net's own mistakes ---------------------------------------------------------------------
+
+
+class SeesOne:
+    """A net that calls one anchor of every picture a face."""
+
+    def __init__(self, anchor: int) -> None:
+        self.anchor = anchor
+
+    def eval(self) -> None:
+        pass
+
+    def __call__(self, image: Any) -> tuple[Any, ...]:
+        count = len(make_priors(*image.shape[2:], ANCHORS))
+        classes = torch.zeros(1, count, 2)
+        classes[0, self.anchor, 1] = 0.9
+        return torch.zeros(1, count, 4), classes, torch.zeros(1, count, 10)
+
+
+def test_false_boxes_become_places_and_true_ones_do_not(supply: Supply) -> None:
+    places = mine(SeesOne(1), supply, ANCHORS)  # type: ignore[arg-type]
+    assert {kind for kind, _, _ in places} == {"frames", "backgrounds", "portraits"}
+    kind, index, box = places[0]
+    assert (kind, index) == ("frames", 0)
+    np.testing.assert_allclose(box, [-6, -6, 14, 14], atol=1e-3)
+    priors = make_priors(180, 200, ANCHORS)
+    corners = np.concatenate(
+        [priors[:, :2] - priors[:, 2:] / 2, priors[:, :2] + priors[:, 2:] / 2], 1
+    )
+    best = int(iou(corners * np.float32([200, 180, 200, 180]), BOX[None]).argmax())
+    true = mine(SeesOne(best), supply, ANCHORS)  # type: ignore[arg-type]
+    assert "portraits" not in {kind for kind, _, _ in true}
+
+
+def test_scenes_come_back_to_such_places(supply: Supply) -> None:
+    hard = dataclasses.replace(supply, hard=(("portraits", 0, (60.0, 40.0, 140.0, 140.0)),))
+    shown = sum(bool(compose(rng_of(8, place), hard, 128, 160).boxes) for place in range(20))
+    assert shown > 5
 
 
 # --- the run ------------------------------------------------------------------------------------
