@@ -161,7 +161,7 @@ def test_a_half_precision_net_takes_and_gives_whole_numbers(tmp_path: Path) -> N
         module=net,
         inputs=(torch.rand(2, 3, 8, 8),),
         input_names=("image",),
-        output_names=("found", "mean"),
+        output_names=("maps", "averages"),
         dynamic={"image": {0: "batch", 2: "height", 3: "width"}},
     )
     export_onnx(plan, tmp_path / "half.onnx", half=True)
