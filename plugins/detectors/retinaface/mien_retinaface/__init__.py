@@ -12,6 +12,8 @@ from mien.stages import Context, DetectorProvider, DetectorStage, WeightFile
 
 MIEN = WeightFile(
     name="mien_retinaface_v1.onnx",
+    size=1_720_531,
+    sha256="890a5d5f3d1e7fe45493f9d8ae1021800e16a0f8b4914ccf6b60ef171467e3b2",
     package="mien_retinaface",
     licence="Apache-2.0; the card mien_retinaface_v1.md tells what it was trained on",
     summary="RetinaFace MobileNet-0.25 trained for mien, shipped with the plugin",
@@ -82,7 +84,12 @@ class Options:
         "The plugin's own weights, or published ones: of Face-Detector-1MB, of Pytorch_Retinaface "
         "(pytorch is its MobileNet-0.25), of faceswap",
     )
-    threshold: float = option(0.7, "Lowest score that counts as a face", ge=0.02, le=1)
+    threshold: float | None = option(
+        None,
+        "Lowest score that counts as a face; unset: 0.8 with mien's weights, 0.7 with others",
+        ge=0.02,
+        le=1,
+    )
     nms: float = option(0.4, "Boxes that overlap a better one by more than this go", ge=0, le=1)
     inner: float = option(
         0.8,

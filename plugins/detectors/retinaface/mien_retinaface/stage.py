@@ -49,6 +49,8 @@ class RetinaFaceDetector(StageBase):
         self.batch_size = options.batch_size
         self._options, self._context = options, context
         self._variant = VARIANTS[options.weights]
+        given = options.threshold
+        self._threshold = self._variant.threshold if given is None else given
         asked = options.pyramid
         self._pyramid = self._variant.pyramid if asked is None else asked
         self._session: Session | None = None
@@ -123,7 +125,7 @@ class RetinaFaceDetector(StageBase):
         found = []
         for place in range(len(images)):
             scores = classes[place, :, 1]
-            which = np.flatnonzero(scores >= self._options.threshold)
+            which = np.flatnonzero(scores >= self._threshold)
             boxes = decode_boxes(offsets[place, which], priors[which]) * np.tile(to_frame, 2)
             points = (
                 decode_points(moves[0][place, which], priors[which]) * to_frame if moves else None

@@ -20,6 +20,7 @@ class Variant:
     which graph is right.
 
     slope    of the activation below zero, in the MobileNet;  points  it has a head for them
+    threshold  lowest score that counts where the user says nothing
     pyramid  a face above half the largest anchor breaks into several: halved pictures heal it
     """
 
@@ -29,6 +30,7 @@ class Variant:
     slope: float = 0.1
     points: bool = True
     pyramid: bool = True
+    threshold: float = 0.7
 
     @property
     def shipped(self) -> bool:
@@ -39,7 +41,9 @@ class Variant:
 _PUBLISHED: MinSizes = ((16, 32), (64, 128), (256, 512))
 
 VARIANTS = {
-    "mien": Variant(file=MIEN, min_sizes=((10, 20), (40, 80), (160, 320)), pyramid=False),
+    "mien": Variant(
+        file=MIEN, min_sizes=((10, 20), (40, 80), (160, 320)), pyramid=False, threshold=0.8
+    ),
     "1mb": Variant(file=ONE_MB, min_sizes=((10, 20), (32, 64), (128, 256)), slope=0.0),
     "pytorch": Variant(file=PYTORCH, min_sizes=_PUBLISHED),
     "resnet50": Variant(file=RESNET50, min_sizes=_PUBLISHED, body="resnet50"),
