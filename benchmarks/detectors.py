@@ -90,10 +90,17 @@ def after(plan: ExportPlan, size: tuple[int, int], repeats: int, net_ms: float) 
     else:
         priors = make_priors(height, width, VARIANTS["mien"].min_sizes)
         points = rng.normal(0, 1, (len(priors), 10)).astype(np.float32)
-    offsets = rng.normal(0, 0.2, (len(priors), 4)).astype(np.float32)
+    # An anchor's side: a number in pixels, or a width and a height as parts of the picture.
+    sides = np.broadcast_to(priors[:, 2:], (len(priors), 2))
+    offsets = np.zeros((len(priors), 4), np.float32)
     scores = np.full(len(priors), 0.01, np.float32)
     for start in rng.choice(len(priors) - RIVALS, FACES, replace=False):
-        scores[start : start + RIVALS] = rng.uniform(0.7, 1, RIVALS)
+        rivals = slice(start, start + RIVALS)
+        # All of them mean the box of the first, give or take a little.
+        offsets[rivals, :2] = (priors[start, :2] - priors[rivals, :2]) / (0.1 * sides[rivals])
+        offsets[rivals, 2:] = np.log(sides[start] / sides[rivals]) / 0.2
+        offsets[rivals] += rng.normal(0, 0.2, (RIVALS, 4))
+        scores[rivals] = rng.uniform(0.7, 1, RIVALS)
 
     def work() -> list[int]:
         which = np.flatnonzero(scores >= 0.5)

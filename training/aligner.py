@@ -32,6 +32,7 @@ from torch import Tensor
 from .aligner_net import CompactNet
 from .aligner_samples import Stock, stack
 from .data import Picture, human_points68, is_held_out, read_image, read_pictures
+from .shipping import strip
 
 _log = logging.getLogger("training.aligner")
 
@@ -208,6 +209,7 @@ def export(net: CompactNet, path: Path) -> None:
         dynamic={"image": {0: "batch"}},
     )
     export_onnx(plan, path)
+    strip(path)
 
 
 def main() -> None:

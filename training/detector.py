@@ -21,7 +21,6 @@ from typing import Any
 import cv2
 import mien_retinaface
 import numpy as np
-import onnx
 import torch
 from mien.atomic import whole_file
 from mien.onnx import export_onnx
@@ -37,6 +36,7 @@ from .detector_mining import mine
 from .detector_scenes import compose
 from .detector_stock import Place, Supply, read_supply
 from .detector_targets import Targets, losses, make_targets
+from .shipping import strip
 
 ANCHORS: MinSizes = ((10, 20), (40, 80), (160, 320))
 PEAK_RATE, DECAY = 3e-3, 5e-4
@@ -196,19 +196,6 @@ def export(net: RetinaFace, path: Path) -> None:
     )
     export_onnx(plan, path)
     strip(path)
-
-
-def strip(path: Path) -> None:
-    """Leave the net in an ONNX file and take out what the exporter noted: names of source files
-    on this machine, a fifth of the size."""
-    model = onnx.load(path)
-    graph = model.graph
-    for part in (model, graph, *graph.node, *graph.initializer, *graph.input, *graph.output):
-        del part.metadata_props[:]
-        part.doc_string = ""
-    del graph.value_info[:]
-    with whole_file(path) as beside:
-        onnx.save(model, beside)
 
 
 def learn(asked: argparse.Namespace, supply: Supply) -> Training:

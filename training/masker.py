@@ -30,6 +30,7 @@ from torch.nn import functional
 
 from .masker_labels import CLASSES, UNKNOWN
 from .masker_samples import Stock, make_sample, read_stock
+from .shipping import strip
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 NAME = "mien_masker_v1.onnx"
@@ -213,6 +214,7 @@ def export(net: BiSeNet, path: Path) -> None:
         dynamic={"image": {0: "batch", 2: "height", 3: "width"}},
     )
     export_onnx(plan, path)
+    strip(path)
 
 
 def main(words: list[str] | None = None) -> None:

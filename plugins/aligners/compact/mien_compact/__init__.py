@@ -11,8 +11,8 @@ from mien.stages import AlignerProvider, AlignerStage, Context, WeightFile
 
 NET = WeightFile(
     name="mien_align68_v1.onnx",
-    size=3_941_227,
-    sha256="d90bb622e4f7a6cf13328f8456d8c8546d7c3e2e76a24ded6f4e4a335f74cde2",
+    size=3_859_094,
+    sha256="03abf36b33296acf5a192ee374fcfdd549e9278a5d59ea203aba99687b9ff3f0",
     package="mien_compact",
     licence="Apache-2.0; trained on public-domain, MIT and CC BY pictures, see mien_align68_v1.md",
     summary="Compact 68-point aligner trained for mien, shipped with the plugin",

@@ -19,8 +19,8 @@ _FACESWAP_LICENCE = "GPL-3.0 (repository); data not stated"
 
 SMALL = WeightFile(
     name="mien_masker_v1.onnx",
-    size=6_934_129,
-    sha256="17b0f2ee8802cbefc1cf1c9508c2d27b2e3b66fa03039bbc67afb0eaae31d4b9",
+    size=6_733_853,
+    sha256="14aa03b02fcfddd92971f957dc03095a89a66f5fc922a416933df749333ad717",
     licence="Apache-2.0; data: see the model card beside it",
     summary="Small parsing net of mien: skin, forehead, brows, eyes, lips, mouth",
     package="mien_mask_bisenet",
