@@ -21,11 +21,11 @@ Array = NDArray[np.float32]
 Rng = np.random.Generator
 
 # Parts of a cut face that must be in the picture for it to count; below that nothing counts there.
-VISIBLE = 0.45
+VISIBLE = 0.55
 SMALLEST, LARGEST = 8.0, 1.05
 TURNS = 18.0
 # Part of the scenes that show something which was taken for a face.
-HARD = 0.22
+HARD = 0.15
 MIRRORED = (1, 0, 2, 4, 3)
 
 

@@ -22,7 +22,7 @@ from .detector_scenes import Scene
 
 Array = NDArray[np.float32]
 
-MATCHES, MAY_MATCH = 0.35, 0.30
+MATCHES, MAY_MATCH = 0.35, 0.25
 # A face that no anchor fits this well is too small for the net: nothing counts there.
 BEST_AT_LEAST = 0.20
 NEGATIVES, FEWEST_NEGATIVES = 7, 48
