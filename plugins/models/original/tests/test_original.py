@@ -206,7 +206,7 @@ def batch(size: int, count: int = 4) -> TrainBatch:
         face = torch.rand(count, 3, 1, 1, generator=generator).expand(-1, -1, size, size)
         mask = torch.zeros(count, 1, size, size)
         mask[..., 8:24, 8:24] = 1
-        return Side(warped=face, face=face, mask=mask)
+        return Side(warped=face, face=face, mask=mask, focus=torch.zeros_like(mask))
 
     return TrainBatch(source=side(), target=side())
 
