@@ -62,11 +62,11 @@ class FaceOptimizer(torch.optim.Optimizer):
         if self.clip > 0:
             norm = torch.stack(torch._foreach_norm(gradients)).norm()
             shrink = torch.where(norm >= self.clip, self.clip / norm, torch.ones_like(norm))
-            gradients = torch._foreach_mul(gradients, shrink)
+            gradients = list(torch._foreach_mul(gradients, shrink))
         moves = self.moves(weights, gradients)
         wave = self.wave()
         if self.dropout < 1:
-            moves = torch._foreach_mul(moves, self._masks(moves))
+            moves = list(torch._foreach_mul(moves, self._masks(moves)))
         torch._foreach_mul_(moves, [-rate * wave for _, rate in moving])
         torch._foreach_add_(weights, moves)
         self.iters += 1

@@ -8,6 +8,7 @@ and what the net sees lies half a pixel beside what it shall give back.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -42,7 +43,7 @@ class ParityWarp:
 
         border  the edge pixels go on outside where it is moved; black for masks
         """
-        result = _sized(image, self.side)
+        result: NDArray[Any] = _sized(image, self.side)
         cubic = cv2.INTER_CUBIC if border else cv2.INTER_LINEAR
         if warp:
             rows = np.ascontiguousarray(self.across.T)
@@ -77,7 +78,8 @@ def draw(
     right, down = moves.uniform(-shift, shift), moves.uniform(-shift, shift)
     mirrored = bool(flip and moves.randint(10) < 4)
     matrix = cv2.getRotationMatrix2D((used // 2, used // 2), angle, scale)
-    matrix[:, 2] += (right * used, down * used)
+    matrix = np.asarray(matrix, np.float64)
+    matrix[:, 2] += np.array([right * used, down * used])
     return ParityWarp(
         side=used, wanted=side, across=_across(bends, used), matrix=matrix, flip=mirrored
     )

@@ -1,0 +1,1 @@
+"""Quick96, DeepFaceLab's small model without settings: 96 pixels."""
