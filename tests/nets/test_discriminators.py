@@ -17,7 +17,8 @@ from mien.nets.discriminators import (
     patch_layers,
     unet_strides,
 )
-from mien.testing.dfl import fill_golden, from_net, to_net
+from mien.testing.dfl import fill
+from mien.testing.golden import from_net, to_net
 
 TOLERANCE = 1e-4
 
@@ -84,7 +85,7 @@ def test_the_u_net_gives_the_reference_values(shared):
     for number, case in enumerate(json.loads(str(golden["config"]))["cases"]):
         net = UNetDiscriminator(case["patch_size"], case["base_ch"])
         assert list(net.strides) == case["strides"]
-        fill_golden(net, "GAN.npy")
+        fill("GAN", net)
         center, out = net(to_net(golden[f"in_{number}"]))
         np.testing.assert_allclose(
             from_net(center), golden[f"center_{number}"], rtol=0, atol=TOLERANCE
@@ -97,7 +98,7 @@ def test_the_patch_discriminator_gives_the_reference_values(shared):
     golden = np.load(shared("golden/dfl/patch_discriminator.npz"))
     for number, case in enumerate(json.loads(str(golden["config"]))["cases"]):
         net = PatchDiscriminator(case["patch_size"], case["base_ch"])
-        fill_golden(net, "D.npy")
+        fill("D", net)
         out = net(to_net(golden["in"]))
         np.testing.assert_allclose(from_net(out), golden[f"out_{number}"], rtol=0, atol=TOLERANCE)
 
@@ -107,7 +108,7 @@ def test_the_code_discriminator_gives_the_reference_values(shared):
     golden = np.load(shared("golden/dfl/code_discriminator.npz"))
     for number, case in enumerate(json.loads(str(golden["config"]))["cases"]):
         net = CodeDiscriminator(case["in_ch"], case["code_res"], case["ch"])
-        fill_golden(net, "code_discriminator.npy")
+        fill("code_discriminator", net)
         out = net(to_net(golden[f"in_{number}"]))
         np.testing.assert_allclose(from_net(out), golden[f"out_{number}"], rtol=0, atol=TOLERANCE)
 

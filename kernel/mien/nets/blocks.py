@@ -55,10 +55,10 @@ def depth_to_space(x: Tensor) -> Tensor:
     """
     channels, height, width = x.shape[1] // 4, x.shape[2], x.shape[3]
     if x.stride(1) == 1:
-        parts = x.permute(0, 2, 3, 1).unflatten(3, (2, 2, channels))
+        parts = x.permute(0, 2, 3, 1).reshape(-1, height, width, 2, 2, channels)
         rows = parts.permute(0, 1, 3, 2, 4, 5).reshape(-1, 2 * height, 2 * width, channels)
         return rows.permute(0, 3, 1, 2)
-    parts = x.unflatten(1, (2, 2, channels)).permute(0, 3, 4, 1, 5, 2)
+    parts = x.reshape(-1, 2, 2, channels, height, width).permute(0, 3, 4, 1, 5, 2)
     return parts.reshape(-1, channels, 2 * height, 2 * width)
 
 

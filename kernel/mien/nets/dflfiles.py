@@ -74,7 +74,7 @@ def read_weights(base: Path, shapes: Shapes) -> dict[str, Array]:
     Raises WeightsError with all that a file lacks or holds in another shape: DeepFaceLab itself
     would begin such a net anew without a word.
     """
-    found = {}
+    found: dict[str, Array] = {}
     for net, names in _by_net(shapes).items():
         path = _weight_path(base, net)
         arrays = _read_arrays(path)

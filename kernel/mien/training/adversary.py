@@ -15,11 +15,12 @@ from .optimizers import FaceOptimizer
 class Adversary:
     """A discriminator, its optimizer, and the two questions it is asked.
 
-    net  gives logits, or several maps of logits whose verdicts add up
+    net       gives logits, or several maps of logits whose verdicts add up
+    strength  of its own loss
     """
 
-    def __init__(self, net: nn.Module, optimizer: FaceOptimizer) -> None:
-        self.net, self.optimizer = net, optimizer
+    def __init__(self, net: nn.Module, optimizer: FaceOptimizer, *, strength: float = 1.0) -> None:
+        self.net, self.optimizer, self._strength = net, optimizer, strength
 
     def doubts(self, made: Tensor) -> Tensor:
         """(N,): how far the judge is from taking what was made for true; the model's loss."""
@@ -41,7 +42,7 @@ class Adversary:
         """(N,): cross-entropy of all verdicts, one half for the true and one for the made."""
         verdicts = [self._verdict(each.detach(), real=True) for each in true]
         verdicts += [self._verdict(each.detach(), real=False) for each in made]
-        return torch.stack(verdicts).sum(0) / len(verdicts)
+        return torch.stack(verdicts).mean(0) * self._strength
 
     def _verdict(self, seen: Tensor, *, real: bool) -> Tensor:
         found = self.net(seen)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from mien.errors import ConfigError
 from mien.nets.shape import FaceShape, Flags
 
+from . import Options
+
 FLAGS = Flags(normalize=True, subpixel=True, deep=True)
 
 
@@ -43,3 +45,15 @@ class NetConfig:
             d_mask_dims=self.d_mask_dims,
             flags=FLAGS,
         )
+
+
+def config_of(options: Options) -> NetConfig:
+    """The net that the options ask for."""
+    return NetConfig(
+        resolution=options.resolution,
+        ae_dims=options.ae_dims,
+        inter_dims=options.inter_dims,
+        e_dims=options.e_dims,
+        d_dims=options.d_dims,
+        d_mask_dims=options.d_mask_dims,
+    )

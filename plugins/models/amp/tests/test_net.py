@@ -7,13 +7,13 @@ import json
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from mien.errors import ConfigError
 from mien.nets.dflfiles import file_key, load_model, save_model, to_file_layout
 from mien.onnx import export_onnx, open_session
 from mien.stages import ExportPlan
-from mien.testing.dfl import fill_golden_model, from_net, to_net
+from mien.testing.golden import fill_model, from_net, to_net
 from mien_model_amp.config import NetConfig
 from mien_model_amp.net import Amp, build_net, draw_channels
 
@@ -40,7 +40,7 @@ def test_every_path_gives_the_reference_values(shared):
     config = json.loads(str(golden["config"]))
     names = ("resolution", "ae_dims", "inter_dims", "e_dims", "d_dims", "d_mask_dims")
     net = Amp(NetConfig(**{name: config[name] for name in names}))
-    fill_golden_model(net)
+    fill_model(net)
 
     target = net.encoder(to_net(golden["in_dst"]))
     source = net.encoder(to_net(golden["in_src"]))
@@ -79,6 +79,7 @@ def test_every_tensor_has_its_file_key_and_shape(shared):
         assert made == {(row["file"], row["key"]): tuple(row["shape"]) for row in rows}, title
 
 
+@settings(max_examples=30)
 @given(st.integers(1, 2048), st.floats(0, 1, width=32))
 @torch.no_grad()
 def test_morph_takes_as_many_channels_as_the_product_cut_off_in_float32(channels, morph):
@@ -128,6 +129,7 @@ def test_its_files_bring_it_back(tmp_path):
         assert torch.equal(other.state_dict()[name], value), name
 
 
+@pytest.mark.slow
 @torch.no_grad()
 def test_a_compiled_net_is_one_graph_and_gives_the_same():
     net, faces, morph = tiny_net(), some_faces(2), torch.tensor([0.5])
@@ -172,7 +174,8 @@ def test_an_exported_net_morphs_at_run_time(tmp_path):
         ({"inter_dims": 0}, "inter_dims 0: must be at least 1"),
         (
             {"resolution": 208},
-            "resolution 208: must be a multiple of 32 (the net has the flags udt), such as 192 or 224",
+            "resolution 208: must be a multiple of 32 (the net has the flags udt), "
+            "such as 192 or 224",
         ),
         ({"d_dims": 0}, "d_dims 0: must be at least 1"),
     ],

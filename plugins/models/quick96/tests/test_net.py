@@ -9,7 +9,7 @@ import pytest
 import torch
 from mien.nets.autoencoder import TwoDecoders
 from mien.nets.dflfiles import file_key, load_model, save_model, to_file_layout
-from mien.testing.dfl import fill_golden_model, from_net, to_net
+from mien.testing.golden import fill_model, from_net, to_net
 from mien_model_quick96.net import SHAPE, build_net
 
 TOLERANCE = 1e-4
@@ -29,7 +29,7 @@ def weightless() -> TwoDecoders:
 def test_a_swap_gives_the_reference_values(shared):
     golden = np.load(shared("golden/dfl/quick96.npz"))
     net = build_net()
-    fill_golden_model(net)
+    fill_model(net)
     made = net(to_net(golden["in_dst"]))
     for value, name in zip(made, ("src_dst", "src_dst_mask", "dst_dst_mask"), strict=True):
         np.testing.assert_allclose(
@@ -39,16 +39,14 @@ def test_a_swap_gives_the_reference_values(shared):
 
 def test_every_tensor_has_its_file_key_and_shape(shared):
     rows = json.loads(shared("spec/dfl-weights.json").read_text())["configs"]["Quick96"]
-    made = [
-        (
-            f"{net_name}.npy",
-            file_key(name),
-            to_file_layout(np.broadcast_to(False, tuple(value.shape))).shape,
-        )
+    made = {
+        (f"{net_name}.npy", file_key(name)): to_file_layout(
+            np.broadcast_to(False, tuple(value.shape))
+        ).shape
         for net_name, net in weightless().named_children()
         for name, value in net.state_dict().items()
-    ]
-    assert made == [(row["file"], row["key"], tuple(row["shape"])) for row in rows]
+    }
+    assert made == {(row["file"], row["key"]): tuple(row["shape"]) for row in rows}
 
 
 def test_it_is_as_large_as_the_original():

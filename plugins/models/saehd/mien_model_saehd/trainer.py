@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,10 +17,9 @@ from mien.training import terms
 from mien.training.adversary import Adversary
 from mien.training.base import TrainBatch, TrainerState
 from mien.training.face_loss import FaceLoss, Wanted, outside, total
-from mien.training.nets import check_net
-from mien.training.optimizers import AdaBelief, FaceOptimizer, RMSprop
+from mien.training.learners import Learners
+from mien.training.optimizers import DROPOUT, WAVE, AdaBelief, FaceOptimizer, RMSprop
 from mien.training.preview import pictures
-from mien.training.state import load_slots, load_weights, save_slots
 from mien.types import CropSpec
 from torch import Tensor, nn
 
@@ -28,9 +27,6 @@ from . import Options
 from .config import config_of
 from .net import SaehdNet, TwoInters, build_net
 
-DROPOUT = 308 / 1024
-"""Share of weights that move under lr_dropout: 0.3 as DeepFaceLab's float16 draws it."""
-WAVE = 500
 STYLE = 10_000.0
 TREMBLE, BESIDE = 1e-6, 0.02
 
@@ -72,6 +68,14 @@ class SaehdTrainer:
         self._optimizer = self._make_optimizer(self._learning(), 0)
         self._judge = self._make_judge(draw) if options.gan_power else None
         self._code_judge = self._make_code_judge(draw) if options.true_face_power else None
+        judges = {"gan": self._judge, "code": self._code_judge}
+        self._learners = Learners(
+            model="saehd",
+            config=self.config,
+            net=self._net,
+            optimizer=self._optimizer,
+            judges={name: judge for name, judge in judges.items() if judge is not None},
+        )
 
     # --- learning -------------------------------------------------------------------------------
 
@@ -191,48 +195,13 @@ class SaehdTrainer:
 
     def state(self) -> TrainerState:
         """Weights, the judges' weights, all slots, and the net's shape."""
-        slots, steps = dict[str, Tensor](), dict[str, int]()
-        weights = {name: value.detach() for name, value in self._net.state_dict().items()}
-        for name, net, optimizer in self._learners():
-            slots |= save_slots(optimizer, net, f"{name}:")
-            steps[name] = optimizer.iters
-            if name != "net":
-                slots |= {f"{name}.{key}": v.detach() for key, v in net.state_dict().items()}
-        return TrainerState(
-            weights=weights,
-            optimizer=slots,
-            facts={"net": asdict(self.config), "steps": steps},
-        )
+        return self._learners.state()
 
     def load(self, state: TrainerState) -> None:
-        """Go on from `state`; a judge of another size begins anew.
-
-        Raises InputError where the state belongs to another net.
-        """
-        check_net(state.facts, self.config, "saehd")
-        load_weights(self._net, state.weights)
-        steps = state.facts.get("steps", {})
-        for name, net, optimizer in self._learners():
-            if name != "net":
-                held = {
-                    key: state.optimizer[f"{name}.{key}"]
-                    for key, value in net.state_dict().items()
-                    if f"{name}.{key}" in state.optimizer
-                    and state.optimizer[f"{name}.{key}"].shape == value.shape
-                }
-                if len(held) != len(net.state_dict()):
-                    continue
-                net.load_state_dict(held)
-            load_slots(optimizer, net, state.optimizer, f"{name}:")
-            optimizer.iters = int(steps.get(name, 0))
+        """Go on from `state`.  Raises InputError where it belongs to another net."""
+        self._learners.load(state)
 
     # --- making ---------------------------------------------------------------------------------
-
-    def _learners(self) -> Iterable[tuple[str, nn.Module, FaceOptimizer]]:
-        yield "net", self._net, self._optimizer
-        for name, judge in (("gan", self._judge), ("code", self._code_judge)):
-            if judge is not None:
-                yield name, judge.net, judge.optimizer
 
     def _learning(self) -> Iterable[nn.Parameter]:
         frozen = self._options.freeze_common and isinstance(self._net, TwoInters)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,8 @@ from mien.options import parse
 torch = pytest.importorskip("torch")
 
 import mien_model_saehd as plugin  # noqa: E402
-from mien.nets.dflfiles import file_key, from_file_layout, to_file_layout  # noqa: E402
 from mien.testing import FakeContext  # noqa: E402
-from mien.training.base import Side, TrainBatch  # noqa: E402
+from mien.testing.dfl import batch_of, digest, fill, keys_of  # noqa: E402
 from mien.training.face_loss import total  # noqa: E402
 
 CASES = ("df-ud_default", "df_styles", "liae-ud_gan")
@@ -37,30 +35,6 @@ def options_of(theirs: dict[str, Any]) -> Any:
     return parse(plugin.Options, ours)
 
 
-def filled(file: str, net: Any) -> None:
-    """The weights that the golden data's formula gives the net of a file."""
-    state = {}
-    for name, value in net.state_dict().items():
-        key = file_key(name)
-        shape = to_file_layout(np.broadcast_to(0, tuple(value.shape))).shape
-        seed = zlib.crc32(f"{file}/{key}".encode())
-        drawn = np.random.Generator(np.random.PCG64(seed)).standard_normal(shape)
-        drawn *= np.sqrt(1.6 / np.prod(shape[:-1])) if len(shape) > 1 else 0.1
-        state[name] = torch.from_numpy(
-            np.ascontiguousarray(from_file_layout(drawn.astype(np.float32)))
-        )
-    net.load_state_dict(state)
-
-
-def side_of(golden: Any, side: str) -> Side:
-    def picture(name: str) -> Any:
-        return torch.from_numpy(golden[f"{side}_{name}"].transpose(0, 3, 1, 2).copy())
-
-    return Side(
-        warped=picture("warped"), face=picture("target"), mask=picture("mask"), focus=picture("em")
-    )
-
-
 @pytest.fixture(params=CASES)
 def case(request: Any, shared: Callable[[str], Path]) -> Any:
     """A trainer with the original's weights and options, a batch, and the golden numbers."""
@@ -69,30 +43,21 @@ def case(request: Any, shared: Callable[[str], Path]) -> Any:
     config = json.loads(str(golden["config"]))
     trainer = plugin.train(options_of(config["options"]), FakeContext())
     for name, net in trainer._net.named_children():
-        filled(f"{name}.npy", net)
+        fill(name, net)
     for file, judge in (("GAN", trainer._judge), ("code_discriminator", trainer._code_judge)):
         if judge is not None:
-            filled(f"{file}.npy", judge.net)
-    batch = TrainBatch(source=side_of(golden, "src"), target=side_of(golden, "dst"))
-    return trainer, batch, golden, config["keys"]
-
-
-def digest(value: Any, first: str) -> list[float]:
-    """[sum, l2 or sum of absolutes, first, middle, last] in the order of the file."""
-    flat = to_file_layout(value.detach().double().numpy()).ravel()
-    size = np.abs(flat).sum() if first == "abs" else np.sqrt(np.square(flat).sum())
-    return [flat.sum(), size, flat[0], flat[flat.size // 2], flat[-1]]
+            fill(file, judge.net)
+    return trainer, batch_of(golden), golden, config["keys"]
 
 
 def named(trainer: Any) -> dict[str, Any]:
     """Every weight by the name that the golden data uses."""
     found = {}
-    for name, weight in trainer._net.named_parameters():
-        net, _, rest = name.partition(".")
-        found[f"{net}/{file_key(rest)}"] = weight
+    for name, net in trainer._net.named_children():
+        found |= keys_of(name, net)
     for prefix, judge in (("D_src", trainer._judge), ("dis", trainer._code_judge)):
         if judge is not None:
-            found |= {f"{prefix}/{file_key(n)}": w for n, w in judge.net.named_parameters()}
+            found |= keys_of(prefix, judge.net)
     return found
 
 
@@ -116,8 +81,7 @@ def test_gradients_of_the_model(case: Any) -> None:
     total(objective, parity=True).backward()
     weights = named(trainer)
     for key, wanted in zip(keys["grad0_keys"], golden["grad0_digest"], strict=True):
-        assert key in weights, (key, list(weights)[:3])
-        given = digest(weights[key].grad, "l2")
+        given = digest(weights[key].grad)
         assert given[1] == pytest.approx(wanted[1], rel=1e-3, abs=1e-6), key
         np.testing.assert_allclose(given, wanted, rtol=2e-3, atol=2e-3 * wanted[1], err_msg=key)
 
@@ -132,7 +96,7 @@ def test_how_far_every_weight_goes_in_one_iteration(case: Any) -> None:
         file, _, rest = key.partition("/")
         net = {"GAN.npy": "D_src", "code_discriminator.npy": "dis"}.get(file, file[:-4])
         name = f"{net}/{rest}"
-        given = digest(weights[name].detach() - before[name], "abs")
+        given = digest(weights[name].detach() - before[name], absolute=True)
         assert given[1] == pytest.approx(wanted[1], rel=2e-2, abs=1e-9), key
         moved += given[1] > 0
     frozen = trainer._options.freeze_common
