@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,17 @@ def test_layouts_are_each_others_opposite(sides):
     value = np.arange(np.prod(sides)).reshape(sides)
     assert np.array_equal(from_file_layout(to_file_layout(value)), value)
     assert np.array_equal(to_file_layout(from_file_layout(value)), value)
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+def test_files_that_python_itself_wrote_are_read(tmp_path, protocol):
+    net, other = Tiny(), Tiny()
+    for path in save_model(net, tmp_path / "m"):
+        plain = {key: np.asfortranarray(value) for key, value in load_path(path).items()}
+        path.write_bytes(pickle.dumps(plain, protocol))
+    load_model(other, tmp_path / "m")
+    for name, value in net.state_dict().items():
+        assert torch.equal(other.state_dict()[name], value), name
 
 
 def test_what_else_a_file_holds_is_no_concern(tmp_path):

@@ -1,5 +1,5 @@
 # ruff: noqa: TID253 - for tests of nets only
-"""Whole models filled by formula, and pictures between a net's layout and that of reference files."""
+"""Models filled by formula, and pictures between the layouts of nets and of reference files."""
 
 from __future__ import annotations
 
