@@ -33,6 +33,7 @@ class NetSwap(StageBase):
     build    the net of the generation, a torch module (N, 3, S, S) BGR 0..1 to the swap, or to the
              swap (N, 3, S, S), its mask and the target's (N, 1, S, S)
     masks    whether it gives masks
+    extra    words that name whatever else `build` depends on
     """
 
     def __init__(
@@ -46,11 +47,12 @@ class NetSwap(StageBase):
         spec: CropSpec,
         batch_size: int,
         masks: bool,
+        extra: str = "",
     ) -> None:
         """Raises InputError where the generation is damaged or belongs to another net."""
         self.batch_size, self.spec = batch_size, spec
         self._name, self._config, self._build = name, config, build
-        self._context, self._masks = context, masks
+        self._context, self._masks, self._extra = context, masks, extra
         self._generation = open_generation(generation)
         try:
             check_net(self._generation.facts, config, name)
@@ -60,7 +62,7 @@ class NetSwap(StageBase):
 
     def open(self) -> None:
         """Export the net if no earlier run did, and load it."""
-        facts = [_EXPORT, asdict(self._config), self._generation.weights_sha256]
+        facts = [_EXPORT, asdict(self._config), self._generation.weights_sha256, self._extra]
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
         self._session = self._context.exported(f"{self._name}-{digest}", self._plan)
 

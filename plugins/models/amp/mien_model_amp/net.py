@@ -48,7 +48,7 @@ class Amp(nn.Module):
 
     def __init__(self, config: NetConfig) -> None:
         super().__init__()
-        self._channels = config.inter_dims
+        self.channels = config.inter_dims
         self.encoder = NarrowEncoder(config.shape)
         self.inter_src = Inter(config)
         self.inter_dst = Inter(config)
@@ -75,8 +75,8 @@ class Amp(nn.Module):
         """
         as_target = self.inter_dst(narrow)
         # The product is rounded to float32 and then cut off, as in exported models.
-        count = (morph.float() * self._channels).to(torch.int32)
-        places = torch.arange(self._channels, device=narrow.device)
+        count = (morph.float() * self.channels).to(torch.int32)
+        places = torch.arange(self.channels, device=narrow.device)
         taken = (places < count[:, None])[:, :, None, None]
         return torch.where(taken, self.inter_src(narrow), as_target), as_target
 
@@ -88,6 +88,23 @@ class Amp(nn.Module):
         mixed, as_target = self.both_codes(self.encoder(face), morph)
         swap, mask = self.decoder(mixed)
         return swap, mask, self.decoder.mask(as_target)
+
+
+class FixedMorph(nn.Module):
+    """The net at one place between the target and the source; `morph` 0..1."""
+
+    def __init__(self, net: Amp, morph: float) -> None:
+        super().__init__()
+        self._net, self._count = net, int(torch.tensor(morph) * net.channels)
+
+    def forward(self, face: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A target's face (N, 3, R, R) -> the swap, its mask, and the target's own mask."""
+        net, count = self._net, self._count
+        narrow = net.encoder(face)
+        as_target = net.inter_dst(narrow)
+        mixed = torch.cat([net.inter_src(narrow)[:, :count], as_target[:, count:]], dim=1)
+        swap, mask = net.decoder(mixed)
+        return swap, mask, net.decoder.mask(as_target)
 
 
 def draw_channels(channels: int, share: float, samples: int, generator: torch.Generator) -> Tensor:

@@ -9,16 +9,8 @@ from __future__ import annotations
 import torch
 from mien.nets.autoencoder import TwoDecoders
 from mien.nets.initial import build
-from mien.nets.shape import FaceShape, Flags
 
-SHAPE = FaceShape(
-    resolution=96,
-    ae_dims=128,
-    e_dims=64,
-    d_dims=64,
-    d_mask_dims=16,
-    flags=Flags(normalize=True, subpixel=True),
-)
+from .config import SHAPE
 
 
 def build_net(generator: torch.Generator | None = None) -> TwoDecoders:

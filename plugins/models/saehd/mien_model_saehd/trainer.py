@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -19,7 +18,7 @@ from mien.training.base import TrainBatch, TrainerState
 from mien.training.face_loss import FaceLoss, Wanted, outside, total
 from mien.training.learners import Learners
 from mien.training.optimizers import DROPOUT, WAVE, AdaBelief, FaceOptimizer, RMSprop
-from mien.training.preview import pictures
+from mien.training.two_people import Made, make, show
 from mien.types import CropSpec
 from torch import Tensor, nn
 
@@ -29,19 +28,6 @@ from .net import SaehdNet, TwoInters, build_net
 
 STYLE = 10_000.0
 TREMBLE, BESIDE = 1e-6, 0.02
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Made:
-    """What the net makes of a batch: both faces given back, the swap, and their codes."""
-
-    source: Tensor
-    source_mask: Tensor
-    target: Tensor
-    target_mask: Tensor
-    source_code: Tensor
-    target_code: Tensor
-    swap_code: Tensor
 
 
 class SaehdTrainer:
@@ -93,7 +79,7 @@ class SaehdTrainer:
         """(N,) what is made small, what the net made, and the losses (N,) of both people."""
         options, loss = self._options, self._loss
         source, target = loss.wanted(batch.source), loss.wanted(batch.target)
-        made = self._make(batch)
+        made = make(self._net, batch)
         losses = {
             "source": loss(made.source, made.source_mask, source)
             + self._style(made, source, target),
@@ -118,7 +104,7 @@ class SaehdTrainer:
             return told
         if options.parity:
             with torch.no_grad():
-                made = self._make(batch)
+                made = make(self._net, batch)
         if self._code_judge is not None:
             # "True" is the target's code: the source's shall become like it.
             told["true face"] = self._code_judge.learn(
@@ -132,26 +118,6 @@ class SaehdTrainer:
                 parity=options.parity,
             )
         return told
-
-    def _make(self, batch: TrainBatch) -> Made:
-        net = self._net
-        seen = torch.cat((batch.source.warped, batch.target.warped))
-        source, target = net.encoder(seen).split(
-            (len(batch.source.warped), len(batch.target.warped))
-        )
-        source_code = net.source_code(source)
-        swap_code, target_code = net.both_codes(target)
-        face, mask = net.source_decoder(source_code)
-        other, other_mask = net.target_decoder(target_code)
-        return Made(
-            source=face,
-            source_mask=mask,
-            target=other,
-            target_mask=other_mask,
-            source_code=source_code,
-            target_code=target_code,
-            swap_code=swap_code,
-        )
 
     def _style(self, made: Made, source: Wanted, target: Wanted) -> Tensor | float:
         """(N,): how far the swap is from the target in colour, and around the face."""
@@ -175,23 +141,8 @@ class SaehdTrainer:
     # --- what the loop asks ---------------------------------------------------------------------
 
     def preview(self, batch: TrainBatch) -> Mapping[str, list[Image]]:
-        """Each person, what the net makes of them, and the swap, without and with masks."""
-        net = self._net
-        with torch.inference_mode():
-            source, target = net.encoder(batch.source.warped), net.encoder(batch.target.warped)
-            swap_code, target_code = net.both_codes(target)
-            again, _ = net.source_decoder(net.source_code(source))
-            other, other_mask = net.target_decoder(target_code)
-            swap, swap_mask = net.source_decoder(swap_code)
-            columns = {
-                "source": batch.source.face,
-                "source again": again,
-                "target": batch.target.face,
-                "target again": other,
-                "swap": swap,
-                "masked": swap * swap_mask * other_mask,
-            }
-        return {title: pictures(faces) for title, faces in columns.items()}
+        """Each person, what the net makes of them, and the swap."""
+        return show(self._net, batch)
 
     def state(self) -> TrainerState:
         """Weights, the judges' weights, all slots, and the net's shape."""
