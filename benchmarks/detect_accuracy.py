@@ -1,6 +1,7 @@
 """How well the detector and the aligner do on annotated clips; prints JSON.
 
     python benchmarks/detect_accuracy.py CLIPS --weights FOLDER --step 5 --sheets OUT
+    python benchmarks/detect_accuracy.py CLIPS --boxes-only
 
 CLIPS holds clips, each with a NAME.faces.json beside it that tells the true boxes and landmarks.
 recall       true faces that a box overlaps by half or more (IoU)
@@ -104,7 +105,11 @@ def match(
 
 
 def measure(
-    path: Path, detector: DetectorStage, aligner: AlignerStage, step: int, sheets: Path | None
+    path: Path,
+    detector: DetectorStage,
+    aligner: AlignerStage | None,
+    step: int,
+    sheets: Path | None,
 ) -> Tally:
     truth = json.loads(path.read_text(encoding="utf-8"))
     frames = list(read_clip(path.with_name(truth["clip"]), step))
@@ -125,10 +130,10 @@ def measure(
             faces += [face for _, face in hits]
             tiles += [(frame, one, None) for one in false]
         began = time.perf_counter()
-        marks = list(aligner(queries)) if queries else []
+        marks = list(aligner(queries)) if queries and aligner else []
         tally.align_seconds += time.perf_counter() - began
-        tally.aligned += len(queries)
-        for query, face, mark in zip(queries, faces, marks, strict=True):
+        tally.aligned += len(marks)
+        for query, face, mark in zip(queries, faces, marks, strict=aligner is not None):
             tiles.append((query.frame, query.detection, mark))
             if face["lm_ok"]:
                 lm68 = np.asarray(face["lm68"])
@@ -180,15 +185,17 @@ def main() -> None:
     parser.add_argument("--step", type=int, default=1, help="take every n-th frame")
     parser.add_argument("--only", default="", help="clips whose name holds this")
     parser.add_argument("--set", action="append", default=[], metavar="detector.threshold=0.7")
+    parser.add_argument("--boxes-only", action="store_true", help="leave the aligner out")
     parser.add_argument("--sheets", type=Path, help="folder for contact sheets")
     asked = parser.parse_args()
     context = make_context(threads=asked.threads, weight_folders=asked.weights)
     choices = options_of(mien_retinaface.Options, asked.set, "detector")
     detector = mien_retinaface.create(choices, context)
     aligner_choices = options_of(mien_mesh.Options, asked.set, "aligner")
-    aligner = mien_mesh.create(aligner_choices, context)
+    aligner = None if asked.boxes_only else mien_mesh.create(aligner_choices, context)
     detector.open()
-    aligner.open()
+    if aligner is not None:
+        aligner.open()
     total, clips = Tally(), {}
     for path in sorted(asked.clips.glob("*.faces.json")):
         if asked.only not in path.name:
@@ -203,7 +210,7 @@ def main() -> None:
             "threads": context.threads,
             "step": asked.step,
             "detector": plain(choices),
-            "aligner": plain(aligner_choices),
+            "aligner": plain(aligner_choices) if aligner is not None else None,
         },
         {"all": total.report(), "clips": clips},
     )

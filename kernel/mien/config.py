@@ -33,7 +33,7 @@ NONE = "none"
 
 KINDS: Mapping[str, str | tuple[str, ...]] = {
     "detector": ("retinaface",),
-    "aligner": "mesh",
+    "aligner": "compact",
     "embedder": NONE,
     "masker": ("landmarks",),
     "model": "original",

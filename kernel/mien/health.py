@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Literal
 
-from .config import KINDS
+from .config import KINDS, NONE
 from .registry import Registry
 
 State = Literal["good", "note", "bad"]
@@ -162,8 +162,8 @@ def _plugins(registry: Registry) -> Iterator[Finding]:
         )
     count = sum(1 for _ in registry.entries())
     yield Finding(state="good", text=f"{count} plugins: see mien plugins list")
-    for kind in KINDS:
-        if not registry.names(kind):
+    for kind, usual in KINDS.items():
+        if usual != NONE and not registry.names(kind):
             yield Finding(
                 state="note", text=f"no {kind} is installed", help="see docs/plugins.md for a list"
             )
@@ -179,7 +179,7 @@ def _weights(registry: Registry) -> Iterator[Finding]:
         files = entry.provider.weights
         if entry.provider.name not in names or not files:
             continue
-        ready = [file for file in files if store.status(file).state == "ready"]
+        ready = [file for file in files if store.status(file).usable]
         if ready:
             yield Finding(state="good", text=f"weights of {entry.provider.name}: {ready[0].name}")
         else:

@@ -137,7 +137,7 @@ def toys() -> Any:
             create=lambda options, context: ToyDetector(options),
         ),
         "mien_aligners": AlignerProvider(
-            name="mesh",
+            name="compact",
             summary="toy",
             options=AlignerOptions,
             create=lambda options, context: ToyAligner(options),

@@ -290,7 +290,9 @@ def test_kill_9_during_extraction_costs_little_and_the_next_run_goes_on(make_cli
     code, out, err = mien("extract", clip, "-o", "faces", "-w", "work", "--size", "32")
     assert code == 0, err
     assert f"faces of {600 - done} frames" in out
-    assert len(list((tmp_path / "faces").glob("*.jpg"))) == 600
+    # A hidden file may be left of the one that was being written.
+    stored = [path for path in (tmp_path / "faces").glob("*.jpg") if path.name[0] != "."]
+    assert len(stored) == 600
 
 
 @pytest.fixture

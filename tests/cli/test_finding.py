@@ -11,7 +11,7 @@ from mien.faceset import Faceset
 from mien.workspace import Workspace
 
 TWO = ("--set", "detector.retinaface.faces=2")
-TREMBLE = ("--set", "aligner.mesh.tremble=2.0", "--smooth", "3")
+TREMBLE = ("--set", "aligner.compact.tremble=2.0", "--smooth", "3")
 
 
 def stored(folder):

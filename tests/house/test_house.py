@@ -37,7 +37,9 @@ FORBIDDEN = {
     "workspace": {"cli", "registry", "config", "runner", "pipeline"},
     "training": {"cli", "registry", "runner", "pipeline"},
     "faceset": {"cli", "registry", "config", "runner", "pipeline"},
-    "pipeline": {"cli", "registry", "config"},
+    "finding": {"cli", "registry", "config"},
+    "drawing": {"cli", "registry", "config", "runner", "pipeline"},
+    "pipeline": {"cli", "registry", "config", "finding"},
     "jobs": {"cli"},
 }
 

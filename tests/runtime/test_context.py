@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from mien import runtime
 from mien.errors import ConfigError
+from mien.onnx import export_onnx, open_session
 from mien.runtime import RunContext, make_context
 from mien.stages import Context, ExportPlan, WeightFile
 
@@ -127,11 +130,42 @@ def test_another_key_or_another_torch_is_another_file(
     context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[Path] = []
-    monkeypatch.setattr(runtime, "export_onnx", lambda _plan, path: written.append(path))
+    monkeypatch.setattr(runtime, "export_onnx", lambda _plan, path, half: written.append(path))
     monkeypatch.setattr(runtime, "open_session", lambda *_args, **_settings: None)
     for key in ("scale 3", "scale 5", "scale 3"):
         context.exported(key, lambda: plan_of(1.0))
     monkeypatch.setattr(runtime.metadata, "version", lambda _name: "999")
     context.exported("scale 3", lambda: plan_of(1.0))
-    assert len(written) == 4
-    assert len(set(written)) == 3
+    context = replace(context, precision="fp16")
+    context.exported("scale 3", lambda: plan_of(1.0))
+    assert len(written) == 5
+    assert len(set(written)) == 4
+
+
+def test_a_half_precision_net_takes_and_gives_whole_numbers(tmp_path: Path) -> None:
+    class Two(torch.nn.Module):  # type: ignore[misc, name-defined]
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = torch.nn.Conv2d(3, 4, 3, padding=1)
+            self.norm = torch.nn.BatchNorm2d(4)
+
+        def forward(self, image: Any) -> Any:
+            found = self.norm(self.conv(image))
+            return found, found.mean((2, 3))
+
+    torch.manual_seed(3)
+    net, image = Two().eval(), torch.rand(3, 3, 12, 12)
+    with torch.no_grad():
+        wanted = [part.numpy() for part in net(image)]
+    plan = ExportPlan(
+        module=net,
+        inputs=(torch.rand(2, 3, 8, 8),),
+        input_names=("image",),
+        output_names=("maps", "averages"),
+        dynamic={"image": {0: "batch", 2: "height", 3: "width"}},
+    )
+    export_onnx(plan, tmp_path / "half.onnx", half=True)
+    given = open_session(tmp_path / "half.onnx").run(None, {"image": image.numpy()})
+    for one, other in zip(given, wanted, strict=True):
+        assert one.dtype == np.float32
+        assert 0 < np.abs(one - other).max() < 5e-3

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from time import sleep
 
 import pytest
 from mien.errors import WeightsError
 from mien.stages import WeightFile
 from mien.weights import WeightStore
+from mien.weights.lock import one_at_a_time
 
 BODY = bytes(range(256)) * 40
 SHA = hashlib.sha256(BODY).hexdigest()
@@ -20,7 +25,7 @@ SHA = hashlib.sha256(BODY).hexdigest()
 
 class Server(ThreadingHTTPServer):
     """/good honours Range; /cut ends each answer after 4000 bytes; /whole knows no Range; /bad
-    sends other bytes; /long sends more than there is."""
+    sends other bytes; /long sends more than there is; /slow thinks first."""
 
     address = ""
 
@@ -50,7 +55,11 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body) - start))
+        if start:
+            self.send_header("Content-Range", f"bytes {start}-{len(body) - 1}/{len(body)}")
         self.end_headers()
+        if self.path == "/slow":
+            sleep(0.5)
         self.wfile.write(body[start:][:4000] if self.path == "/cut" else body[start:])
 
     def log_message(self, *_: object) -> None:
@@ -165,3 +174,90 @@ def test_offline_refuses_before_asking(server: Server, tmp_path: Path) -> None:
 def test_a_file_without_address_cannot_be_pulled(server: Server, tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"put the file into a folder .+no address is known"):
         WeightStore(cache=tmp_path).pull(file_at(server))
+
+
+def test_where_the_size_is_not_known_the_servers_counts(server: Server, tmp_path: Path) -> None:
+    steps: list[tuple[int, int]] = []
+    urls = (server.address + "/cut",)
+    file = WeightFile(name="net.bin", sha256=SHA[:10], urls=urls)
+    path = WeightStore(cache=tmp_path).pull(file, lambda done, size: steps.append((done, size)))
+    assert path.read_bytes() == BODY
+    assert [wanted for _, wanted in server.asked] == ["", "bytes=4000-", "bytes=8000-"]
+    assert steps[-1] == (len(BODY), len(BODY))
+
+
+@pytest.mark.parametrize("beginning", [b"", BODY, BODY[:9], b"x" * 777, BODY + b"x"])
+def test_an_unknown_size_and_an_earlier_part_end_in_the_right_file(
+    server: Server, tmp_path: Path, beginning: bytes
+) -> None:
+    part_of(tmp_path, beginning)
+    file = WeightFile(name="net.bin", sha256=SHA, urls=(server.address + "/good",))
+    assert WeightStore(cache=tmp_path).pull(file).read_bytes() == BODY
+
+
+def test_another_file_of_unknown_size_is_refused(server: Server, tmp_path: Path) -> None:
+    file = WeightFile(name="net.bin", sha256=SHA[:10], urls=(server.address + "/bad",))
+    with pytest.raises(WeightsError, match=rf"must begin with {SHA[:10]}"):
+        WeightStore(cache=tmp_path).pull(file)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_non_commercial_file_comes_once_the_user_agreed(server: Server, tmp_path: Path) -> None:
+    file = replace(file_at(server, "/good"), non_commercial=True)
+    store = WeightStore(cache=tmp_path)
+    with pytest.raises(WeightsError, match="non-commercial"):
+        store.pull(file)
+    assert server.asked == []
+    assert store.pull(file, accept_non_commercial=True).read_bytes() == BODY
+
+
+PULL = """
+import sys
+from pathlib import Path
+from mien.stages import WeightFile
+from mien.weights import WeightStore
+cache, url, size, sha = sys.argv[1:]
+file = WeightFile(name="net.bin", size=int(size), sha256=sha, urls=(url,))
+print(WeightStore(cache=Path(cache)).pull(file))
+"""
+
+
+def test_of_several_processes_one_downloads_and_all_get_the_file(
+    server: Server, tmp_path: Path
+) -> None:
+    words = [sys.executable, "-c", PULL, tmp_path, server.address + "/slow", len(BODY), SHA]
+    started = [
+        subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for process in started:
+        out, _ = process.communicate()
+        assert process.returncode == 0
+        assert out.strip() == str(tmp_path / "net.bin")
+    assert server.asked == [("/slow", "")]
+    assert [each.name for each in tmp_path.iterdir()] == ["net.bin"]
+
+
+def test_the_lock_of_a_process_that_died_holds_nobody(server: Server, tmp_path: Path) -> None:
+    (tmp_path / "net.bin.lock").write_bytes(b"")
+    assert WeightStore(cache=tmp_path).pull(file_at(server, "/good")).read_bytes() == BODY
+
+
+def test_a_lock_lets_one_in_at_a_time(tmp_path: Path) -> None:
+    inside: list[int] = []
+    most: list[int] = []
+
+    def enter(number: int) -> None:
+        with one_at_a_time(tmp_path / "x.lock"):
+            inside.append(number)
+            most.append(len(inside))
+            sleep(0.02)
+            inside.remove(number)
+
+    threads = [Thread(target=enter, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 6
+    assert list(tmp_path.iterdir()) == []

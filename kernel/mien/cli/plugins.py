@@ -10,6 +10,7 @@ import click
 from ..errors import PluginError
 from ..options import OptionInfo, describe, json_schema, nearest, plain
 from ..registry import CATALOGUES, Entry, Registry
+from ..weights.store import tell_size
 from . import plugin_commands
 from .building import help_text
 
@@ -75,7 +76,8 @@ def _show(entry: Entry) -> None:
     click.echo(f"  from {entry.dist} {entry.version}, licence {provider.licence}")
     for file in provider.weights:
         limits = ", non-commercial use only" if file.non_commercial else ""
-        click.echo(f"  weights {file.name}: {file.size:,} bytes, licence {file.licence}{limits}")
+        size = "shipped" if file.package else tell_size(file.size)
+        click.echo(f"  weights {file.name}: {size}, licence {file.licence}{limits}")
     options = describe(provider.options)
     if not options:
         click.echo("  no options")

@@ -19,6 +19,7 @@ from .affine import align_unit, compose, crop_matrix, face_box, invert, transfor
 from .crops import crop_to_bgr, make_crop, take_crop, warp
 from .hull import expand_brows, feature_mask, fill_parts, hull_mask
 from .points import Pose, averaged_yaw, lm98_to_68, mirror, pose
+from .squares import level_of_five, square_matrix, unit
 from .tables import FIT_POINTS, HEAD_MODEL, MEAN_FACE, PADDING
 
 __all__ = [
@@ -38,11 +39,14 @@ __all__ = [
     "fill_parts",
     "hull_mask",
     "invert",
+    "level_of_five",
     "lm98_to_68",
     "make_crop",
     "mirror",
     "pose",
+    "square_matrix",
     "take_crop",
     "transform",
+    "unit",
     "warp",
 ]

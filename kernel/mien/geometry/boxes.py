@@ -25,6 +25,16 @@ def iou(first: Boxes, second: Boxes, *, plus_one: bool = False) -> NDArray[Any]:
     return shares
 
 
+def overlap(a: tuple[float, ...], b: tuple[float, ...]) -> float:
+    """Intersection over union of two boxes."""
+    width = min(a[2], b[2]) - max(a[0], b[0])
+    height = min(a[3], b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    both = width * height
+    return both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
+
+
 def suppress(boxes: Boxes, scores: Boxes, overlap: float, *, plus_one: bool = False) -> list[int]:
     """Greedy non-maximum suppression: indices of the boxes that stay, best first.
 

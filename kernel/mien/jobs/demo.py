@@ -19,7 +19,7 @@ from .run import Run, make_run
 from .swap import swap
 from .train import train
 
-EXTRACT = {"extract.face_type": "full", "extract.size": 160}
+EXTRACT = {"extract.face_type": "full", "extract.size": 160, "find.max_faces": 1}
 TRAIN = {
     "train.batch_size": 4,
     "train.preview_every": 200,

@@ -1,13 +1,16 @@
-"""Weight files: where they lie, whether they are what they claim, how to get them."""
+"""Weight files: where they lie, whether they are what they claim, how to get and to read them."""
 
 from .download import Opener, Progress
 from .store import (
     FOLDERS_VARIABLE,
     WeightStatus,
     WeightStore,
+    can_verify,
     default_cache,
     default_folders,
     file_sha256,
+    tell_damage,
+    way_to_get,
 )
 
 __all__ = [
@@ -16,7 +19,10 @@ __all__ = [
     "Progress",
     "WeightStatus",
     "WeightStore",
+    "can_verify",
     "default_cache",
     "default_folders",
     "file_sha256",
+    "tell_damage",
+    "way_to_get",
 ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from mien.arrays import Image, Matrix, as_float
-from mien.geometry import invert, transform, warp
+from mien.geometry import invert, square_matrix, transform, warp
 from mien.stages import Context, FaceQuery, Session, StageBase
 from mien.types import Detection, Landmarks
 from numpy.typing import NDArray
@@ -87,26 +87,14 @@ def box_matrix(detection: Detection, margin: float) -> Matrix:
     across = np.array([1.0, 0.0])
     if detection.points5 is not None:
         across = np.subtract(detection.points5[1], detection.points5[0], dtype=np.float64)
-    return square_matrix(centre, margin * max(x1 - x0, y1 - y0), across)
+    return square_matrix(centre, margin * max(x1 - x0, y1 - y0), across, SIDE)
 
 
 def mesh_matrix(mesh: NDArray[np.float64]) -> Matrix:
     """(2, 3) frame to crop, around a mesh (468, 2), the outer eye corners level."""
     across = mesh[EYE_CORNERS[1]] - mesh[EYE_CORNERS[0]]
-    turn = square_matrix(np.zeros(2), SIDE, across)[:, :2]
+    turn = square_matrix(np.zeros(2), SIDE, across, SIDE)[:, :2]
     level = mesh @ turn.T
     low, high = level.min(axis=0), level.max(axis=0)
     centre = turn.T @ ((low + high) / 2)
-    return square_matrix(centre, MESH_MARGIN * float((high - low).max()), across)
-
-
-def square_matrix(centre: NDArray[np.float64], side: float, across: NDArray[np.float64]) -> Matrix:
-    """(2, 3) frame to crop: a square of `side` frame pixels around `centre`.
-
-    across  direction in the frame that lies level in the crop, of any length
-    """
-    length = float(np.hypot(*across))
-    cosine, sine = across / length if length > 0 else (1.0, 0.0)
-    scale = SIDE / max(side, 1.0)  # a box of no size must not blow up
-    linear = scale * np.array([[cosine, sine], [-sine, cosine]])
-    return np.column_stack([linear, SIDE / 2 - linear @ centre])
+    return square_matrix(centre, MESH_MARGIN * float((high - low).max()), across, SIDE)

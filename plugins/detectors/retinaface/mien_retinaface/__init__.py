@@ -1,4 +1,4 @@
-"""RetinaFace with a MobileNet-0.25 body: a quick face detector that also gives five points."""
+"""RetinaFace, MobileNet-0.25 or ResNet-50: finds faces and gives five points of each."""
 
 from __future__ import annotations
 
@@ -10,6 +10,14 @@ from mien.hooks import hookimpl
 from mien.options import option
 from mien.stages import Context, DetectorProvider, DetectorStage, WeightFile
 
+MIEN = WeightFile(
+    name="mien_retinaface_v1.onnx",
+    size=1_720_531,
+    sha256="890a5d5f3d1e7fe45493f9d8ae1021800e16a0f8b4914ccf6b60ef171467e3b2",
+    package="mien_retinaface",
+    licence="Apache-2.0; the card mien_retinaface_v1.md tells what it was trained on",
+    summary="RetinaFace MobileNet-0.25 trained for mien, shipped with the plugin",
+)
 ONE_MB = WeightFile(
     name="retinaface_1mb_mobilenet0.25_Final.pth",
     size=1_789_735,
@@ -28,9 +36,40 @@ PYTORCH = WeightFile(
     urls=(
         "https://github.com/xinntao/facexlib/releases/download/v0.1.0/"
         "detection_mobilenet0.25_Final.pth",
+        "https://github.com/elliottzheng/face-detection/releases/download/0.0.1/"
+        "mobilenet0.25_Final.pth",
     ),
     licence="MIT (repository); trained on WIDER FACE",
     summary="RetinaFace MobileNet-0.25 of Pytorch_Retinaface",
+)
+RESNET50 = WeightFile(
+    name="detection_Resnet50_Final.pth",
+    size=109_497_761,
+    sha256="6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
+    urls=(
+        "https://github.com/xinntao/facexlib/releases/download/v0.1.0/detection_Resnet50_Final.pth",
+    ),
+    licence="MIT (repository); trained on WIDER FACE",
+    summary="RetinaFace ResNet-50 of Pytorch_Retinaface",
+)
+_FACESWAP = "repository GPL-3.0; converted from other weights, whose terms may differ"
+FACESWAP_MOBILENET = WeightFile(
+    name="retinaface_v2.pth",
+    urls=(
+        "https://github.com/deepfakes-models/faceswap-models/releases/download/v32.2/"
+        "retinaface_v2.zip",
+    ),
+    licence=_FACESWAP,
+    summary="RetinaFace MobileNet-0.25 of faceswap, without points",
+)
+FACESWAP_RESNET = WeightFile(
+    name="retinaface_v1.pth",
+    urls=(
+        "https://github.com/deepfakes-models/faceswap-models/releases/download/v32.1/"
+        "retinaface_v1.zip",
+    ),
+    licence=_FACESWAP,
+    summary="RetinaFace ResNet-50 of faceswap, without points",
 )
 
 
@@ -38,19 +77,41 @@ PYTORCH = WeightFile(
 class Options:
     """What a user may set."""
 
-    weights: Literal["1mb", "pytorch"] = option(
-        "1mb", "Published weights: of Face-Detector-1MB or of Pytorch_Retinaface"
+    weights: Literal[
+        "mien", "1mb", "pytorch", "resnet50", "faceswap-mobilenet", "faceswap-resnet"
+    ] = option(
+        "mien",
+        "The plugin's own weights, or published ones: of Face-Detector-1MB, of Pytorch_Retinaface "
+        "(pytorch is its MobileNet-0.25), of faceswap",
     )
-    threshold: float = option(0.7, "Lowest score that counts as a face", ge=0.02, le=1)
+    threshold: float | None = option(
+        None,
+        "Lowest score that counts as a face; unset: 0.8 with mien's weights, 0.7 with others",
+        ge=0.02,
+        le=1,
+    )
     nms: float = option(0.4, "Boxes that overlap a better one by more than this go", ge=0, le=1)
+    inner: float = option(
+        0.8,
+        "Boxes of which more than this lies in a better one go: parts of a close-up; 1 keeps them",
+        ge=0,
+        le=1,
+    )
     size: int = option(
         640,
         "Long side of the picture that the net sees, never enlarged; 0 for the frame's own",
         unit="px",
         ge=0,
     )
-    pyramid: bool = option(
-        True, "Look again at halved pictures, down to 320 pixels: large faces need it"
+    pyramid: bool | None = option(
+        None,
+        "Look again at halved pictures, down to 320 pixels; unset: where the weights break large "
+        "faces otherwise, which mien's own do not",
+    )
+    feed: Literal["bgr", "rgb"] = option(
+        "bgr",
+        "Order of the colours that the net sees; rgb repeats what faceswap and face-alignment do, "
+        "and finds fewer faces",
     )
     min_face: int = option(
         16, "Faces whose shorter side is below this are left out", unit="px", ge=0
@@ -63,7 +124,7 @@ class Options:
 
 
 def create(options: Options, context: Context) -> DetectorStage:
-    """The detector; brings in numpy and OpenCV, and torch where the net was never exported."""
+    """The detector; brings in numpy and OpenCV, and torch where a published net is exported."""
     from .stage import RetinaFaceDetector
 
     return RetinaFaceDetector(options, context)
@@ -74,10 +135,10 @@ def mien_detectors() -> Iterator[DetectorProvider]:
     """One detector, `retinaface`."""
     yield DetectorProvider(
         name="retinaface",
-        summary="RetinaFace, MobileNet-0.25: quick, gives five points",
+        summary="RetinaFace, MobileNet-0.25 or ResNet-50: quick, gives five points",
         options=Options,
         create=create,
-        licence="Apache-2.0 (weights: MIT)",
-        weights=(ONE_MB, PYTORCH),
+        licence="Apache-2.0 (published weights: MIT)",
+        weights=(MIEN, ONE_MB, PYTORCH, RESNET50, FACESWAP_MOBILENET, FACESWAP_RESNET),
         gives_points5=True,
     )

@@ -1,4 +1,4 @@
-"""From the net's numbers to boxes: anchors, decoding, non-maximum suppression.  numpy only."""
+"""From the net's numbers to boxes: anchors and decoding.  numpy only."""
 
 from __future__ import annotations
 
@@ -49,22 +49,17 @@ def decode_points(offsets: Floats, priors: Floats) -> Floats:
     return priors[:, None, :2] + moves
 
 
-def suppress(boxes: Floats, scores: Floats, overlap: float, *, plus_one: bool = False) -> list[int]:
-    """Greedy non-maximum suppression: indices of the boxes that stay, best first.
-
-    overlap   a box goes where its intersection over union with a better one is above this
-    plus_one  count pixels as the published code does, with areas of (x1 - x0 + 1)(y1 - y0 + 1)
-    """
-    extra = np.float32(plus_one)
+def drop_inner(boxes: Floats, share: float) -> NDArray[np.intp]:
+    """Which boxes (best first) stay when those go that lie by more than `share` of their own area
+    in a better one that stays: parts of a large face that look like a face."""
     low, high = boxes[:, :2], boxes[:, 2:]
-    areas = np.prod(high - low + extra, axis=1)
-    # NumPy's reversed ascending order is the published tie rule: of equal scores, the later box.
-    order = np.argsort(scores, kind="stable")[::-1]
-    kept = []
-    while order.size:
-        best, rest = order[0], order[1:]
-        kept.append(int(best))
-        shared = np.minimum(high[best], high[rest]) - np.maximum(low[best], low[rest]) + extra
-        inside = np.prod(np.maximum(shared, 0), axis=1)
-        order = rest[inside / (areas[best] + areas[rest] - inside) <= overlap]
-    return kept
+    areas = np.prod(high - low, axis=1)
+    stays = np.ones(len(boxes), bool)
+    for place in range(len(boxes)):
+        if stays[place]:
+            inside = np.minimum(high[place], high[place + 1 :]) - np.maximum(
+                low[place], low[place + 1 :]
+            )
+            shared = np.prod(np.maximum(inside, 0), axis=1)
+            stays[place + 1 :] &= shared <= share * areas[place + 1 :]
+    return np.flatnonzero(stays)

@@ -7,10 +7,22 @@ Source: Deng et al. 2020 (RetinaFace), in the layout of Pytorch_Retinaface.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+
+class Widths(TypedDict):
+    """Channels of a body's maps at 1/8, 1/16 and 1/32, and of neck and heads."""
+
+    taps: tuple[int, int, int]
+    channels: int
+
+
+MOBILENET: Widths = {"taps": (64, 128, 256), "channels": 64}
+RESNET50: Widths = {"taps": (512, 1024, 2048), "channels": 256}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,12 +33,14 @@ class NetConfig:
     channels  of neck and heads
     anchors   per cell
     slope     of the activation below zero; 0 is a plain ReLU
+    points    whether there is a head for the five points
     """
 
     taps: tuple[int, int, int] = (64, 128, 256)
     channels: int = 64
     anchors: int = 2
     slope: float = 0.1
+    points: bool = True
 
 
 def conv_bn(
@@ -74,6 +88,53 @@ class MobileNetBody(nn.Module):
         fine = self.stage1(image)
         middle = self.stage2(fine)
         return fine, middle, self.stage3(middle)
+
+
+class Bottleneck(nn.Module):
+    """Residual block with the stride on its 3x3 convolution."""
+
+    def __init__(self, inputs: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.conv1, self.bn1 = conv_bn(inputs, width, kernel=1)
+        self.conv2, self.bn2 = conv_bn(width, width, stride=stride)
+        self.conv3, self.bn3 = conv_bn(width, 4 * width, kernel=1)
+        self.downsample = (
+            nn.Sequential(*conv_bn(inputs, 4 * width, kernel=1, stride=stride))
+            if stride > 1 or inputs != 4 * width
+            else nn.Identity()
+        )
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Four times `width` channels, at 1/stride of the size."""
+        inner = functional.relu(self.bn1(self.conv1(features)))
+        inner = functional.relu(self.bn2(self.conv2(inner)))
+        return functional.relu(self.bn3(self.conv3(inner)) + self.downsample(features))
+
+
+class ResNetBody(nn.Module):
+    """ResNet-50 without its classifier: maps at 1/8, 1/16, 1/32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+
+        def layer(inputs: int, width: int, blocks: int, stride: int) -> nn.Sequential:
+            first = Bottleneck(inputs, width, stride)
+            return nn.Sequential(
+                first, *(Bottleneck(4 * width, width, 1) for _ in range(blocks - 1))
+            )
+
+        self.conv1, self.bn1 = conv_bn(3, 64, kernel=7, stride=2)
+        self.layer1 = layer(64, 64, 3, 1)
+        self.layer2 = layer(256, 128, 4, 2)
+        self.layer3 = layer(512, 256, 6, 2)
+        self.layer4 = layer(1024, 512, 3, 2)
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Maps at 1/8, 1/16 and 1/32 of the picture."""
+        stem = functional.relu(self.bn1(self.conv1(image)))
+        fine = self.layer2(self.layer1(functional.max_pool2d(stem, 3, 2, 1)))
+        middle = self.layer3(fine)
+        return fine, middle, self.layer4(middle)
 
 
 class Pyramid(nn.Module):
@@ -141,19 +202,28 @@ class RetinaFace(nn.Module):
 
     def __init__(self, config: NetConfig, body: nn.Module | None = None) -> None:
         super().__init__()
+        self.config = config
         self.body = body if body is not None else MobileNetBody(config.slope)
         self.fpn = Pyramid(config)
         self.ssh1, self.ssh2, self.ssh3 = (FieldBlock(config) for _ in range(3))
         self.ClassHead = nn.ModuleList(Head(config, 2) for _ in range(3))
         self.BboxHead = nn.ModuleList(Head(config, 4) for _ in range(3))
-        self.LandmarkHead = nn.ModuleList(Head(config, 10) for _ in range(3))
+        if config.points:
+            self.LandmarkHead = nn.ModuleList(Head(config, 10) for _ in range(3))
 
-    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Box offsets, probabilities, point offsets of every anchor."""
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Box offsets, probabilities and, where there is a head for them, point offsets."""
+        boxes, classes, *points = self.numbers(image)
+        return boxes, functional.softmax(classes, dim=-1), *points
+
+    def numbers(self, image: Tensor) -> tuple[Tensor, ...]:
+        """The same with classes before the soft-max, as training wants them."""
         fine, middle, coarse = self.fpn(self.body(image))
         features = (self.ssh1(fine), self.ssh2(middle), self.ssh3(coarse))
-        boxes, classes, points = (
+        kinds = [self.BboxHead, self.ClassHead]
+        if self.config.points:
+            kinds.append(self.LandmarkHead)
+        return tuple(
             torch.cat([head(level) for head, level in zip(heads, features, strict=True)], dim=1)
-            for heads in (self.BboxHead, self.ClassHead, self.LandmarkHead)
+            for heads in kinds
         )
-        return boxes, functional.softmax(classes, dim=-1), points

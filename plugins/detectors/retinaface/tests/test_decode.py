@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from mien_retinaface.decode import decode_boxes, decode_points, make_priors, suppress
+from mien.geometry.boxes import suppress
+from mien_retinaface.decode import decode_boxes, decode_points, drop_inner, make_priors
 
 PUBLISHED = ((16, 32), (64, 128), (256, 512))
 
@@ -38,44 +37,25 @@ def test_anchors_cover_a_picture_that_no_step_divides() -> None:
     np.testing.assert_allclose(priors[-1], [16 / 17, 48 / 33, 256 / 17, 256 / 33], rtol=1e-6)
 
 
-def test_a_box_survives_up_to_the_allowed_overlap() -> None:
-    boxes = np.float32([[0, 0, 10, 10], [0, 0, 10, 5], [20, 0, 30, 10]])
-    scores = np.float32([0.9, 0.8, 0.95])
-    assert suppress(boxes, scores, 0.5) == [2, 0, 1]
-    assert suppress(boxes, scores, 0.49) == [2, 0]
+def test_parts_of_a_better_box_go_and_neighbours_stay() -> None:
+    boxes = np.float32([[0, 0, 100, 100], [10, 10, 40, 50], [80, 0, 120, 40], [15, 12, 38, 45]])
+    assert drop_inner(boxes, 0.8).tolist() == [0, 2]
+    assert drop_inner(boxes, 1.0).tolist() == [0, 1, 2, 3]
+    assert drop_inner(boxes[[1, 0]], 0.8).tolist() == [0, 1]  # the part is the better one
+    assert drop_inner(boxes[:0], 0.8).tolist() == []
 
 
-def test_counting_whole_pixels_changes_small_boxes() -> None:
-    boxes, scores = np.float32([[0, 0, 2, 2], [2, 0, 4, 2]]), np.float32([0.9, 0.8])
-    assert suppress(boxes, scores, 0.1) == [0, 1]
-    assert suppress(boxes, scores, 0.1, plus_one=True) == [0]
-
-
-def test_nothing_gives_nothing() -> None:
-    assert suppress(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), 0.4) == []
-
-
-BOXES = st.lists(
-    st.tuples(*[st.integers(0, 40)] * 2, *[st.integers(1, 30)] * 2, st.floats(0, 1, width=32)),
-    min_size=1,
-    max_size=30,
-)
-
-
-@given(BOXES, st.floats(0.1, 0.9))
-def test_what_stays_does_not_overlap_and_what_goes_had_a_better_one(
-    rows: list[tuple[float, ...]], overlap: float
-) -> None:
-    x, y, width, height, scores = np.array(rows, np.float32).T
-    boxes = np.stack([x, y, x + width, y + height], axis=1)
-    kept = suppress(boxes, scores, overlap)
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    inside = np.prod(np.maximum(high - low, 0), axis=2)
-    shared_part = inside / ((width * height)[:, None] + (width * height)[None] - inside)
-    among = shared_part[np.ix_(kept, kept)] - np.eye(len(kept))
-    assert (among <= overlap + 1e-6).all()
-    assert list(scores[kept]) == sorted(scores[kept], reverse=True)
-    for gone in set(range(len(rows))) - set(kept):
-        better = [one for one in kept if scores[one] >= scores[gone]]
-        assert shared_part[gone, better].max() >= overlap - 1e-6
+def test_decoding_turns_back_what_training_encodes() -> None:
+    priors = make_priors(96, 160, PUBLISHED)
+    box = np.float32([0.2, 0.3, 0.5, 0.9])
+    centre, size = (box[:2] + box[2:]) / 2, box[2:] - box[:2]
+    offsets = np.concatenate(
+        [
+            (centre - priors[:, :2]) / priors[:, 2:] / np.float32(0.1),
+            np.log(size / priors[:, 2:]) / np.float32(0.2),
+        ],
+        axis=1,
+    )
+    np.testing.assert_allclose(
+        decode_boxes(offsets, priors), np.tile(box, (len(priors), 1)), atol=1e-5
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,60 +15,90 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from mien.errors import WeightsError  # noqa: E402
+from mien.geometry.boxes import suppress  # noqa: E402
 from mien.onnx import export_onnx, open_session  # noqa: E402
 from mien.runtime import make_context  # noqa: E402
+from mien.testing.nets import golden_state  # noqa: E402
 from mien.types import Frame  # noqa: E402
-from mien_retinaface.decode import decode_boxes, decode_points, make_priors, suppress  # noqa: E402
-from mien_retinaface.net import NetConfig, RetinaFace  # noqa: E402
-from mien_retinaface.stage import VARIANTS, export_plan, load_net, prepare  # noqa: E402
+from mien_retinaface.decode import decode_boxes, decode_points, make_priors  # noqa: E402
+from mien_retinaface.files import build_net, export_plan, load_net  # noqa: E402
+from mien_retinaface.stage import prepare  # noqa: E402
+from mien_retinaface.variants import VARIANTS  # noqa: E402
 
 Shared = Callable[[str], Path]
 WEIGHTS = "weights/retinaface_1mb_mobilenet0.25_Final.pth"
 
 
-def golden_weight(key: str, shape: tuple[int, ...]) -> Any:
-    """The value that the golden data's formula gives a weight of this name."""
-    noise = np.random.Generator(np.random.PCG64(zlib.crc32(key.encode())))
-    normal = noise.standard_normal(int(np.prod(shape))).reshape(shape)
-    if key.endswith("num_batches_tracked"):
-        return torch.zeros((), dtype=torch.int64)
-    if key.endswith("running_var"):
-        value = np.exp(0.25 * normal)
-    elif key.endswith(("running_mean", "bias")):
-        value = 0.1 * normal
-    elif len(shape) == 1:
-        value = 1 + 0.1 * normal
-    else:
-        value = normal * 0.7 * np.sqrt(2 / np.prod(shape[1:]))
-    return torch.from_numpy(value.astype(np.float32))
+GOLDEN = {
+    "pytorch": ("retinaface_mnet_net_320x320", 0.7),
+    "resnet50": ("retinaface_r50_net_256x256", 0.5),
+}
+KEYS = {
+    "pytorch": "retinaface_mobilenet0.25",
+    "resnet50": "retinaface_resnet50",
+    "faceswap-mobilenet": "faceswap_retina_mobilenet",
+    "faceswap-resnet": "faceswap_retina_resnet",
+}
 
 
-def test_the_net_gives_the_numbers_of_the_original(shared: Shared) -> None:
-    net = RetinaFace(NetConfig()).eval()
-    weights = {key: golden_weight(key, tuple(v.shape)) for key, v in net.state_dict().items()}
-    net.load_state_dict(weights, strict=True)
-    with np.load(shared("golden/nets/retinaface_mnet_net_320x320.npz")) as golden:
-        wanted = [golden[name] for name in ("loc", "conf", "landms")]
-        fed = prepare(golden["input_rgb"][..., ::-1], (320, 320))
+@pytest.mark.parametrize("variant", GOLDEN)
+def test_the_net_gives_the_numbers_of_the_original(shared: Shared, variant: str) -> None:
+    name, gain = GOLDEN[variant]
+    net = build_net(VARIANTS[variant]).eval()
+    net.load_state_dict(golden_state(net, gain=gain), strict=True)
+    with np.load(shared(f"golden/nets/{name}.npz")) as golden:
+        wanted = [golden[key] for key in ("loc", "conf", "landms")]
+        image = golden["input_rgb"][..., ::-1]
+    fed = prepare(image, image.shape[1::-1])
     with torch.inference_mode():
-        given = net(torch.from_numpy(fed[None]))
+        given = net(torch.from_numpy(fed[None].copy()))
     for ours, theirs in zip(given, wanted, strict=True):
         error = np.abs(ours[0].numpy() - theirs).max() / np.abs(theirs).max()
         assert error < 1e-5  # seen: 1e-6
 
 
-def test_the_keys_are_those_of_the_published_files(shared: Shared) -> None:
+@pytest.mark.parametrize("variant", KEYS)
+def test_the_keys_are_those_of_the_published_files(shared: Shared, variant: str) -> None:
     listed = json.loads(shared("spec/nets-weights.json").read_text(encoding="utf-8"))
-    keys = listed["nets"]["retinaface_mobilenet0.25"]["keys"]
-    ours = {key: list(value.shape) for key, value in RetinaFace(NetConfig()).state_dict().items()}
-    assert ours == {key: shape for key, shape, _ in keys}
+    state = build_net(VARIANTS[variant]).state_dict()
+    ours = {key: list(value.shape) for key, value in state.items()}
+    assert ours == {key: shape for key, shape, _ in listed["nets"][KEYS[variant]]["keys"]}
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_published_layouts_are_read(tmp_path: Path, prefix: str) -> None:
+    state = build_net(VARIANTS["pytorch"]).state_dict()
+    path = tmp_path / "net.pth"
+    torch.save({prefix + key: value for key, value in state.items()}, path)
+    loaded = load_net(path, VARIANTS["pytorch"]).state_dict()
+    assert all(torch.equal(loaded[key], state[key]) for key in state)
 
 
 def test_weights_of_another_net_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "other.pth"
     torch.save({"body.weight": torch.zeros(3)}, path)
-    with pytest.raises(WeightsError, match=r"other.pth: not the weights of RetinaFace"):
-        load_net(path, 0.0)
+    with pytest.raises(WeightsError, match=r"other.pth: not the weights of RetinaFace MobileNet"):
+        load_net(path, VARIANTS["1mb"])
+    state = build_net(VARIANTS["pytorch"]).state_dict()
+    torch.save(state, path)
+    with pytest.raises(WeightsError, match=r"holds besides LandmarkHead"):
+        load_net(path, VARIANTS["faceswap-mobilenet"])
+    with pytest.raises(WeightsError, match=r"not the weights of RetinaFace ResNet-50: lacks body"):
+        load_net(path, VARIANTS["resnet50"])
+
+
+def test_a_hostile_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+    ran = tmp_path / "ran"
+
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return Path.touch, (ran,)
+
+    path = tmp_path / "trap.pth"
+    torch.save({"body.stage1.0.0.weight": Trap()}, path)
+    with pytest.raises(WeightsError, match=r"trap.pth"):
+        load_net(path, VARIANTS["pytorch"])
+    assert not ran.exists()
 
 
 def found_in(run: Callable[[Any], Any], image: Any, scale: float) -> Any:
@@ -91,9 +120,8 @@ def found_in(run: Callable[[Any], Any], image: Any, scale: float) -> Any:
 def test_real_weights_find_the_reference_faces_in_torch_and_onnx(
     shared: Shared, tmp_path: Path
 ) -> None:
-    path, slope = shared(WEIGHTS), VARIANTS["1mb"].slope
-    net = load_net(path, slope)
-    export_onnx(export_plan(path, slope), tmp_path / "net.onnx")
+    net = load_net(shared(WEIGHTS), VARIANTS["1mb"])
+    export_onnx(export_plan(net), tmp_path / "net.onnx")
     session = open_session(tmp_path / "net.onnx", threads=2)
     reference = json.loads(shared("golden/nets/photo_reference.json").read_text(encoding="utf-8"))
     for name, photo in reference.items():
@@ -120,7 +148,7 @@ def test_a_close_up_is_one_face_and_a_meadow_is_none(shared: Shared, tmp_path: P
     context = make_context(
         device="cpu", threads=2, weight_folders=[shared("weights")], cache=tmp_path
     )
-    stage = mien_retinaface.create(mien_retinaface.Options(), context)
+    stage = mien_retinaface.create(mien_retinaface.Options(weights="1mb"), context)
     stage.open()
     portrait = cv2.imread(str(shared("data/photos/fa_aflw_test.jpg")))[120:390, 110:340]
     close_up = cv2.resize(portrait, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC)

@@ -45,7 +45,7 @@ def frame_with(*spots: tuple[int, int], width: int = 320, height: int = 160) -> 
 
 
 def detector_of(net: WhiteSpots, **settings: Any) -> RetinaFaceDetector:
-    options = mien_retinaface.Options(**{"min_face": 0, **settings})
+    options = mien_retinaface.Options(**{"min_face": 0, "weights": "1mb", **settings})
     stage = RetinaFaceDetector(options, FakeContext(net=FakeNet(net)))
     stage.open()
     return stage
@@ -54,7 +54,7 @@ def detector_of(net: WhiteSpots, **settings: Any) -> RetinaFaceDetector:
 class TestRetinaFaceKeepsItsPromises(DetectorConformance):
     plugin = mien_retinaface
     name = "retinaface"
-    options = {"min_face": 0}  # noqa: RUF012 - the kit declares it a ClassVar
+    options = {"min_face": 0, "weights": "1mb"}  # noqa: RUF012 - the kit declares it a ClassVar
 
     def make_context(self, folder: Path) -> Context:
         return FakeContext(net=FakeNet(WhiteSpots()), cache=folder)
@@ -95,6 +95,51 @@ def test_large_frames_are_looked_at_again_at_half_the_size() -> None:
     net.shown.clear()
     detector_of(net, pyramid=False)([frame])
     assert [shape[3] for shape in net.shown] == [640]
+
+
+def test_miens_own_weights_need_one_look() -> None:
+    net = WhiteSpots()
+    frame = frame_with(width=1280, height=640)
+    detector_of(net, weights="mien")([frame])
+    assert [shape[3] for shape in net.shown] == [640]
+    net.shown.clear()
+    detector_of(net, weights="mien", pyramid=True)([frame])
+    assert [shape[3] for shape in net.shown] == [640, 320]
+
+
+def test_a_net_without_points_gives_none() -> None:
+    net = WhiteSpots()
+
+    def without(feeds: Mapping[str, Any]) -> list[Any]:
+        return net(feeds)[:2]
+
+    for pyramid in (False, True):
+        context = FakeContext(net=FakeNet(without), files={"retinaface_v2.pth": Path(__file__)})
+        options = mien_retinaface.Options(
+            weights="faceswap-mobilenet", min_face=0, pyramid=pyramid, size=320
+        )
+        stage = RetinaFaceDetector(options, context)
+        stage.open()
+        ((only,),) = stage([frame_with((42, 18), width=640)])
+        assert only.points5 is None
+
+
+def test_feeding_rgb_turns_the_colours_and_not_the_mean() -> None:
+    image = np.array([[[10, 20, 30]]], np.uint8)
+    np.testing.assert_array_equal(prepare(image, (1, 1)).ravel(), [10 - 104, 20 - 117, 30 - 123])
+    fed = prepare(image, (1, 1), rgb=True)
+    np.testing.assert_array_equal(fed.ravel(), [30 - 104, 20 - 117, 10 - 123])
+
+
+def test_a_crowd_of_five_hundred_is_found() -> None:
+    spots = [(x * 24, y * 16) for y in range(20) for x in range(25)]
+    frame = frame_with(*spots, width=600, height=320)
+    assert len(detector_of(WhiteSpots(), pyramid=False)([frame])[0]) == 500
+
+
+def test_boxes_of_faces_cut_by_the_border_reach_beyond_it() -> None:
+    ((only,),) = detector_of(WhiteSpots())([frame_with((0, 0))])
+    assert only.box == pytest.approx((-1, -1, 9, 9), abs=1e-4)
 
 
 def test_a_level_that_can_only_find_unwanted_faces_is_left_out() -> None:

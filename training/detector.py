@@ -1,0 +1,250 @@
+"""Recipe of mien's own RetinaFace weights: python -m training.detector --data DATA --out FOLDER
+
+The graph is RetinaFace MobileNet-0.25 with anchors an octave apart, so that one look at a picture
+finds faces of 10 pixels as well as those that fill it.  Nothing is taken from foreign weights.
+Composes its pictures on the fly (`detector_scenes`), one thread ahead of the net; the result
+depends on the seed and the number of iterations.  Goes on where FOLDER/last.pt stops.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import cv2
+import mien_retinaface
+import numpy as np
+import torch
+from mien.atomic import whole_file
+from mien.onnx import export_onnx
+from mien.runtime import make_context
+from mien.stages import ExportPlan
+from mien_retinaface.decode import MinSizes, make_priors
+from mien_retinaface.net import NetConfig, RetinaFace
+from mien_retinaface.stage import MEAN_BGR
+from torch import Tensor
+
+from .detector_eval import evaluate, open_detector
+from .detector_mining import mine
+from .detector_scenes import compose
+from .detector_stock import Place, Supply, read_supply
+from .detector_targets import Targets, losses, make_targets
+from .shipping import strip
+
+ANCHORS: MinSizes = ((10, 20), (40, 80), (160, 320))
+PEAK_RATE, DECAY = 3e-3, 5e-4
+# Ten point offsets weigh as much as the four of the box.
+POINT_WEIGHT = 0.25
+AVERAGE = 0.998
+# From this part of the run on, every so many iterations, the net's own mistakes are looked for.
+MINING_FROM, MINING = 0.5, 500
+# (part of the run, pixels a batch, heights and widths): small and quick first, large faces later.
+COURSE: tuple[tuple[float, int, tuple[tuple[int, int], ...]], ...] = (
+    (0.25, 12 * 256 * 256, ((256, 256), (192, 320), (320, 192))),
+    (0.7, 12 * 256 * 256, ((320, 320), (256, 384), (384, 256), (256, 256))),
+    (1.0, 9 * 320 * 320, ((320, 320), (448, 448), (352, 640), (512, 384))),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Batch:
+    """Pictures (N, 3, H, W) as the net wants them, and what it should say."""
+
+    images: Tensor
+    targets: Targets
+
+
+def make_batch(supply: Supply, seed: int, iteration: int, part: float) -> Batch:
+    """The batch of one iteration; `part` 0..1 of the run that is done."""
+    rng = np.random.Generator(np.random.PCG64([seed, iteration]))
+    _, pixels, sizes = next(each for each in COURSE if part <= each[0])
+    height, width = sizes[int(rng.integers(len(sizes)))]
+    count = max(1, round(pixels / (height * width)))
+    scenes = [compose(rng, supply, height, width) for _ in range(count)]
+    images = np.stack([scene.image for scene in scenes]).astype(np.float32) - MEAN_BGR
+    priors = make_priors(height, width, ANCHORS)
+    return Batch(
+        images=torch.from_numpy(images).permute(0, 3, 1, 2),  # channels last in memory
+        targets=make_targets(scenes, priors),
+    )
+
+
+def batches(
+    supply: Supply, seed: int, first: int, last: int, count: int
+) -> Iterator[tuple[int, Batch]]:
+    """Batches `first` to `last` of `count`, each made while the net learns from the one before."""
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(make_batch, supply, seed, first, first / count)
+        for iteration in range(first, last):
+            batch = waiting.result()
+            if iteration + 1 < last:
+                following = iteration + 1
+                waiting = pool.submit(make_batch, supply, seed, following, following / count)
+            yield iteration, batch
+
+
+def rate_at(part: float) -> float:
+    """Learning rate: up for a twentieth of the run, then down along a cosine."""
+    warm = 0.05
+    if part < warm:
+        return PEAK_RATE * (0.02 + 0.98 * part / warm)
+    return PEAK_RATE * (0.005 + 0.995 * (1 + math.cos(math.pi * (part - warm) / (1 - warm))) / 2)
+
+
+def make_net() -> RetinaFace:
+    """The net before it has learned: it calls one anchor in a hundred a face."""
+    net = RetinaFace(NetConfig())
+    for key, value in net.ClassHead.named_parameters():
+        if key.endswith("weight"):
+            torch.nn.init.normal_(value, std=0.01)
+        else:
+            value.data.zero_()[1::2] = -math.log(99)
+    return _laid_out(net, torch.channels_last)
+
+
+def _laid_out(net: RetinaFace, how: torch.memory_format) -> RetinaFace:
+    for value in (*net.parameters(), *net.buffers()):
+        if value.ndim == 4:
+            value.data = value.data.contiguous(memory_format=how)
+    return net
+
+
+class Training:
+    """The net, its average over time, the optimiser, and what the net took for faces."""
+
+    def __init__(self) -> None:
+        self.hard: tuple[Place, ...] = ()
+        self.net = make_net()
+        self.average = make_net()
+        self.average.load_state_dict(self.net.state_dict())
+        decayed = [p for p in self.net.parameters() if p.ndim > 1]
+        free = [p for p in self.net.parameters() if p.ndim <= 1]
+        groups: list[dict[str, Any]] = [{"params": decayed}, {"params": free, "weight_decay": 0.0}]
+        self.optimizer = torch.optim.AdamW(groups, lr=PEAK_RATE, weight_decay=DECAY)
+
+    def step(self, batch: Batch, iteration: int, part: float) -> tuple[float, float, float]:
+        """Learn from a batch; box, class and point loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate_at(part)
+        self.net.train()
+        boxes, classes, points = self.net.numbers(batch.images)
+        box, face, point = losses(boxes, classes, points, batch.targets)
+        self.optimizer.zero_grad(set_to_none=True)
+        torch.autograd.backward(2 * box + face + POINT_WEIGHT * point)
+        torch.nn.utils.clip_grad_norm_(self.net.parameters(), 10.0)
+        self.optimizer.step()
+        self._follow(min(AVERAGE, (1 + iteration) / (10 + iteration)))
+        return box.item(), face.item(), point.item()
+
+    @torch.no_grad()
+    def _follow(self, keep: float) -> None:
+        ours = self.average.state_dict()
+        for key, value in self.net.state_dict().items():
+            if value.is_floating_point():
+                ours[key].lerp_(value, 1 - keep)
+
+    def save(self, path: Path, iteration: int) -> None:
+        """Everything that a later run needs to go on."""
+        state = {
+            "iteration": iteration,
+            "hard": self.hard,
+            "net": self.net.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+        }
+        with whole_file(path) as beside:
+            torch.save(state, beside)
+
+    def load(self, path: Path) -> int:
+        """Take up a checkpoint; the iteration that follows."""
+        state = torch.load(path, weights_only=True)
+        self.net.load_state_dict(state["net"])
+        self.average.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.hard = tuple(state.get("hard", ()))
+        return int(state["iteration"])
+
+
+@torch.no_grad()
+def settle(net: RetinaFace, supply: Supply, seed: int, count: int = 40) -> None:
+    """Measure the batch norms of averaged weights anew, on `count` batches of the last part."""
+    norms = [module for module in net.modules() if isinstance(module, torch.nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over all batches
+    net.train()
+    for place in range(count):
+        net(make_batch(supply, seed + 1, place, 1.0).images)
+    net.eval()
+
+
+def export(net: RetinaFace, path: Path) -> None:
+    """Write the ONNX file that the plugin ships: any batch, height and width."""
+    plan = ExportPlan(
+        module=_laid_out(net, torch.contiguous_format).eval(),
+        inputs=(torch.zeros(2, 3, 96, 160),),
+        input_names=("image",),
+        output_names=("boxes", "classes", "points"),
+        dynamic={"image": {0: "batch", 2: "height", 3: "width"}},
+    )
+    export_onnx(plan, path)
+    strip(path)
+
+
+def learn(asked: argparse.Namespace, supply: Supply) -> Training:
+    """The whole run, from the checkpoint if there is one."""
+    torch.manual_seed(asked.seed)
+    training, last = Training(), asked.out / "last.pt"
+    first = training.load(last) if last.exists() else 0
+    while first < asked.iterations:
+        if first >= MINING_FROM * asked.iterations and (first % MINING == 0 or not training.hard):
+            training.hard = mine(training.average, supply, ANCHORS)
+        stop = min(first + asked.every, asked.iterations)
+        stocked = replace(supply, hard=training.hard)
+        sums, began = np.zeros(3), time.perf_counter()
+        for iteration, batch in batches(stocked, asked.seed, first, stop, asked.iterations):
+            sums += training.step(batch, iteration, iteration / asked.iterations)
+        box, face, point = sums / (stop - first)
+        pace = (time.perf_counter() - began) / (stop - first)
+        first = stop
+        training.save(last, first)
+        print(
+            f"{first}/{asked.iterations}  box {box:.3f}  face {face:.3f}  points {point:.3f}  "
+            f"{pace:.2f} s each, {len(training.hard)} hard places",
+            flush=True,
+        )
+    return training
+
+
+def main() -> None:
+    """Read the command line, learn, export."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="folder with faces/ and clips/")
+    parser.add_argument("--out", type=Path, required=True, help="checkpoints and the ONNX file")
+    parser.add_argument("--iterations", type=int, default=5700)
+    parser.add_argument("--every", type=int, default=50, help="iterations between checkpoints")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=1)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    cv2.setNumThreads(1)
+    asked.out.mkdir(parents=True, exist_ok=True)
+    supply = read_supply(asked.data)
+    training = learn(asked, supply)
+    settle(training.average, supply, asked.seed)
+    net = asked.out / "mien_retinaface_v1.onnx"
+    export(training.average, net)
+    context = make_context(device="cpu", threads=asked.threads)
+    stage = open_detector(mien_retinaface.Options(), context, net)
+    print(json.dumps(evaluate(stage, asked.data, step=4, scenes=50), indent=1))
+
+
+if __name__ == "__main__":
+    main()
