@@ -86,7 +86,8 @@ def variants(options: Options, batch: int) -> dict[str, Callable[[], object]]:
 def random_side(batch: int, size: int) -> Side:
     generator = torch.Generator().manual_seed(0)
     warped, face = (torch.rand(batch, 3, size, size, generator=generator) for _ in range(2))
-    return Side(warped=warped, face=face, mask=torch.ones(batch, 1, size, size))
+    mask = torch.ones(batch, 1, size, size)
+    return Side(warped=warped, face=face, mask=mask, focus=torch.zeros_like(mask))
 
 
 def measure(runs: dict[str, Callable[[], object]], rounds: int) -> dict[str, dict[str, Any]]:

@@ -4,11 +4,13 @@ from mien.geometry import (
     HEAD_MODEL,
     averaged_yaw,
     expand_brows,
+    feature_mask,
     hull_mask,
     lm98_to_68,
     mirror,
     pose,
 )
+from mien.testing import face_at
 
 
 def seen(pitch=0.0, yaw=0.0, roll=0.0, size=256):
@@ -124,3 +126,18 @@ def test_the_raised_brows_are_deepfacelabs(shared):
             golden["hull_landmarks"], factors, golden["hull_expanded_landmarks"], strict=True
         ):
             assert np.array_equal(expand_brows(points, factor), wanted)
+
+
+def test_eyes_and_mouth_are_deepfacelabs(shared):
+    with np.load(shared("golden/dfl-image/masks.npz"), allow_pickle=False) as golden:
+        for points, eyes, mouth in zip(
+            golden["em_landmarks"], golden["eye_masks"], golden["mouth_masks"], strict=True
+        ):
+            wanted = np.clip(eyes + mouth, 0, 1)
+            # The Gaussian kernel of 9 pixels changed between versions of OpenCV.
+            np.testing.assert_allclose(feature_mask(points, 128), wanted, atol=4e-3)
+
+
+def test_the_features_of_a_tiny_crop_are_masked_too():
+    mask = feature_mask(face_at(8, 8, 9).landmarks, 16)
+    assert 0 < mask.mean() < 0.5

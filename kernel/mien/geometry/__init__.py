@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from .affine import align_unit, compose, crop_matrix, face_box, invert, transform
 from .crops import crop_to_bgr, make_crop, take_crop, warp
-from .hull import expand_brows, fill_parts, hull_mask
+from .hull import expand_brows, feature_mask, fill_parts, hull_mask
 from .points import Pose, averaged_yaw, lm98_to_68, mirror, pose
 from .squares import level_of_five, square_matrix, unit
 from .tables import FIT_POINTS, HEAD_MODEL, MEAN_FACE, PADDING
@@ -35,6 +35,7 @@ __all__ = [
     "crop_to_bgr",
     "expand_brows",
     "face_box",
+    "feature_mask",
     "fill_parts",
     "hull_mask",
     "invert",

@@ -57,3 +57,22 @@ def hull_mask(points: Points, size: int, brow: float = 1.0) -> Mask:
     Returns (size, size, 1) float32.
     """
     return fill_parts(expand_brows(points, brow), size)
+
+
+def feature_mask(points: Points, size: int) -> Mask:
+    """Where a crop shows the eyes and the inside of the lips, with soft edges.
+
+    points  (68, 2), crop pixels.  Returns (size, size, 1) float32, 0..1.
+    """
+    import cv2
+
+    whole = np.clip(np.trunc(points), -16 * size, 16 * size).astype(np.int32)
+    reach = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (max(1, size // 32),) * 2)
+    soft = size // 16 + (size // 16 % 2 == 0)
+    total = np.zeros((size, size), np.float32)
+    for parts in ((range(36, 42), range(42, 48)), (range(60, 68),)):
+        canvas = np.zeros((size, size), np.float32)
+        for part in parts:
+            cv2.fillConvexPoly(canvas, cv2.convexHull(whole[list(part)]), 1.0)
+        total += cv2.GaussianBlur(cv2.dilate(canvas, reach), (soft, soft), 0)
+    return np.clip(total, 0, 1)[..., None]

@@ -45,6 +45,7 @@ class ModelConformance(StageConformance):
                 warped=torch.rand(self.batch, 3, into, into, generator=generator),
                 face=torch.rand(self.batch, 3, out, out, generator=generator),
                 mask=torch.ones(self.batch, 1, out, out),
+                focus=torch.zeros(self.batch, 1, out, out),
             )
 
         return TrainBatch(source=side(), target=side())

@@ -39,14 +39,14 @@ class Augmenter:
         self._spread = _spread_matrix(size).to(device)
 
     def plain(self, faces: Tensor, input_size: int, output_size: int) -> Side:
-        """The faces (N, 4, P, P) uint8 BGR + mask as they are."""
+        """The faces (N, 5, P, P) uint8 BGR, mask, focus as they are."""
         values = faces.to(self._device).float().div_(255)
         return _side(values[:, :3], values, input_size, output_size)
 
     def random(
         self, faces: Tensor, input_size: int, output_size: int, generator: torch.Generator
     ) -> Side:
-        """The faces (N, 4, P, P) uint8 BGR + mask under random light, geometry and warp.
+        """The faces (N, 5, P, P) uint8 BGR, mask, focus under random light, geometry and warp.
 
         generator  on the CPU, so that a seed means the same on every device
         What the net sees is warped; what it shall give back is not, but lit and moved alike.
@@ -120,7 +120,7 @@ class _Draw:
 def _side(warped: Tensor, face: Tensor, input_size: int, output_size: int) -> Side:
     seen = _resize(warped, input_size)
     wanted = _resize(face, output_size)
-    return Side(warped=seen, face=wanted[:, :3], mask=wanted[:, 3:])
+    return Side(warped=seen, face=wanted[:, :3], mask=wanted[:, 3:4], focus=wanted[:, 4:5])
 
 
 def _resize(values: Tensor, size: int) -> Tensor:

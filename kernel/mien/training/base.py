@@ -23,12 +23,13 @@ class Side:
     """One person's half of a batch.
 
     warped  (N, 3, I, I) what the net sees;  face (N, 3, O, O) what it shall give back
-    mask    (N, 1, O, O) where the face is
+    mask    (N, 1, O, O) where the face is;  focus (N, 1, O, O) where eyes and mouth are
     """
 
     warped: torch.Tensor
     face: torch.Tensor
     mask: torch.Tensor
+    focus: torch.Tensor
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -13,20 +13,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..arrays import Mask, as_dtype, as_float
+from ..arrays import Mask, Points, as_dtype, as_float
 from ..errors import InputError
 from ..faceset import FaceRecord, Faceset, decode_mask, read_face
-from ..geometry import compose, crop_matrix, hull_mask, invert, warp
+from ..geometry import compose, crop_matrix, feature_mask, hull_mask, invert, transform, warp
 from ..types import CropSpec
 
-_CHANNELS = 4
+_CHANNELS = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class FaceCache:
     """The faces of one person.
 
-    faces  (N, 4, S, S) uint8: BGR and mask;  paths  where each came from
+    faces  (N, 5, S, S) uint8: BGR, mask, and focus on eyes and mouth;  paths  where each came from
     notes  sentences about what was left out, and why
     """
 
@@ -133,7 +133,14 @@ def _decode(path: Path, spec: CropSpec, mask: str) -> NDArray[np.uint8]:
     face = np.empty((_CHANNELS, spec.size, spec.size), np.uint8)
     face[:3] = as_dtype(as_float(image), np.uint8).transpose(2, 0, 1)
     face[3] = as_dtype(inside, np.uint8)[..., 0]
+    face[4] = as_dtype(_focus(transform(wanted, record.frame_landmarks), inside), np.uint8)[..., 0]
     return face
+
+
+def _focus(points: Points, inside: Mask) -> Mask:
+    """Eyes and mouth where the mask shows them, the strongest place 1."""
+    seen = feature_mask(points, len(inside)) * (inside != 0)
+    return np.asarray(seen / max(float(seen.max()), 1e-6), np.float32)
 
 
 def _mask(path: Path, record: FaceRecord, name: str) -> Mask:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,9 @@ from ..arrays import Image, as_dtype
 from ..atomic import write_whole
 from ..errors import OutputError
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
 _TILE = 128
 _GAP = 4
 _HEAD = 22
@@ -20,6 +23,12 @@ _GROUND = 32
 _CURVE = (720, 360)
 _COLOURS = ((80, 175, 255), (230, 160, 70), (110, 210, 120), (200, 120, 220))
 _BUCKETS = 600
+
+
+def pictures(faces: Tensor) -> list[Image]:
+    """Tensor (N, 3, S, S) as pictures (S, S, 3) float32 BGR 0..1."""
+    values = faces.float().clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
+    return [np.ascontiguousarray(value) for value in values]
 
 
 def contact_sheet(columns: Mapping[str, Sequence[Image]]) -> NDArray[np.uint8]:

@@ -34,29 +34,39 @@ def load_weights(net: nn.Module, weights: Mapping[str, Tensor]) -> None:
             value.copy_(weights[name])
 
 
-def save_adam(optimizer: torch.optim.Optimizer, net: nn.Module) -> dict[str, Tensor]:
-    """The optimiser's tensors, named `parameter/key`; empty before the first step."""
+def save_slots(
+    optimizer: torch.optim.Optimizer, net: nn.Module, prefix: str = ""
+) -> dict[str, Tensor]:
+    """The optimizer's tensors, named `parameter/key`; empty before the first step.
+
+    prefix  stands before every name, so that several optimizers fit into one file
+    """
     names: dict[Tensor, str] = {value: name for name, value in net.named_parameters()}
     return {
-        f"{names[parameter]}/{key}": value.detach()
+        f"{prefix}{names[parameter]}/{key}": value.detach()
         for parameter, values in optimizer.state.items()
         for key, value in values.items()
         if isinstance(value, Tensor)
     }
 
 
-def load_adam(
-    optimizer: torch.optim.Optimizer, net: nn.Module, tensors: Mapping[str, Tensor]
+def load_slots(
+    optimizer: torch.optim.Optimizer,
+    net: nn.Module,
+    tensors: Mapping[str, Tensor],
+    prefix: str = "",
 ) -> None:
-    """Give the optimiser its tensors back; its learning rate and the like stay as they are.
+    """Give the optimizer its tensors back; its learning rate and the like stay as they are.
 
     Raises InputError where a tensor does not fit its parameter.
     """
     optimizer.state.clear()
     parameters = dict(net.named_parameters())
-    for name, value in tensors.items():
-        owner, _, key = name.rpartition("/")
+    for full, value in tensors.items():
+        if "/" not in full or not full.startswith(prefix):
+            continue
+        owner, _, key = full.removeprefix(prefix).rpartition("/")
         parameter = parameters.get(owner)
         if parameter is None or value.shape not in (parameter.shape, torch.Size([])):
-            raise InputError(f"the optimiser's '{name}' belongs to another net")
+            raise InputError(f"the optimizer's '{full}' belongs to another net")
         optimizer.state[parameter][key] = value.clone().to(parameter.device)

@@ -51,9 +51,9 @@ class Options:
 
 def create(options: Options, context: Context, generation: Path) -> SwapStage:
     """The stage that gives target crops the source's face, from a saved generation."""
-    from .stage import OriginalSwap
+    from .stage import make_swap
 
-    return OriginalSwap(options, context, generation)
+    return make_swap(options, context, generation)
 
 
 def train(options: Options, context: Context) -> OriginalTrainer:

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
-
-from mien.errors import InputError
+from dataclasses import dataclass
 
 from . import Options
 
@@ -43,26 +39,3 @@ def config_of(options: Options) -> NetConfig:
         decoder=tuple(share(channels) for channels in (256, 128, 64)),
         learn_mask=options.learn_mask,
     )
-
-
-def check_net(facts: Mapping[str, Any], config: NetConfig) -> None:
-    """Raise InputError where a saved model's facts speak of another net than `config`."""
-    saved = facts.get("net")
-    if not isinstance(saved, Mapping):
-        raise InputError("it does not say what net it is, so it is no 'original' model")
-    wanted = {name: _plain(value) for name, value in asdict(config).items()}
-    seen = {name: _plain(value) for name, value in saved.items()}
-    other = [
-        f"{name} is {seen.get(name)}, the options ask for {value}"
-        for name, value in wanted.items()
-        if seen.get(name) != value
-    ]
-    if other:
-        raise InputError(
-            f"it holds another net: {'; '.join(other)}.  Use the options it was begun with "
-            "(size, width, lowmem, learn_mask), or another folder"
-        )
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value

@@ -6,18 +6,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
-import numpy as np
 import torch
 from mien.arrays import Image
 from mien.stages import Context
 from mien.training.base import Side, TrainBatch, TrainerState
 from mien.training.losses import LOSSES, mean_inside, widened
-from mien.training.state import load_adam, load_weights, save_adam
+from mien.training.nets import check_net
+from mien.training.preview import pictures
+from mien.training.state import load_slots, load_weights, save_slots
 from mien.types import CropSpec
 from torch import Tensor
 
 from . import Options
-from .config import check_net, config_of
+from .config import config_of
 from .net import Original, build
 
 
@@ -71,15 +72,15 @@ class OriginalTrainer:
         """Weights, the optimiser's moments, and the net's shape."""
         return TrainerState(
             weights={name: value.detach() for name, value in self._net.state_dict().items()},
-            optimizer=save_adam(self._adam, self._net),
+            optimizer=save_slots(self._adam, self._net),
             facts={"net": asdict(self.config)},
         )
 
     def load(self, state: TrainerState) -> None:
         """Go on from `state`.  Raises InputError where it belongs to another net."""
-        check_net(state.facts, self.config)
+        check_net(state.facts, self.config, "original")
         load_weights(self._net, state.weights)
-        load_adam(self._adam, self._net, state.optimizer)
+        load_slots(self._adam, self._net, state.optimizer)
 
     def _loss(self, made: tuple[Tensor, Tensor | None], wanted: Side) -> Tensor:
         options = self._options
@@ -92,9 +93,3 @@ class OriginalTrainer:
         if mask is not None:
             loss = loss + LOSSES[options.mask_loss](mask, wanted.mask).mean()
         return loss
-
-
-def pictures(faces: Tensor) -> list[Image]:
-    """Tensor (N, 3, S, S) as pictures (S, S, 3) float32 BGR 0..1."""
-    values = faces.float().clamp(0, 1).permute(0, 2, 3, 1).cpu().numpy()
-    return [np.ascontiguousarray(value) for value in values]

@@ -21,7 +21,7 @@ from mien_model_original import Options
 from mien_model_original.config import NetConfig, config_of
 from mien_model_original.files import from_faceswap, to_faceswap
 from mien_model_original.net import Original, SwapNet, build
-from mien_model_original.stage import OriginalSwap
+from mien_model_original.stage import make_swap
 from mien_model_original.trainer import OriginalTrainer
 
 SMALL = Options(size=32, width=0.0625, learn_mask=True)
@@ -206,7 +206,7 @@ def batch(size: int, count: int = 4) -> TrainBatch:
         face = torch.rand(count, 3, 1, 1, generator=generator).expand(-1, -1, size, size)
         mask = torch.zeros(count, 1, size, size)
         mask[..., 8:24, 8:24] = 1
-        return Side(warped=face, face=face, mask=mask)
+        return Side(warped=face, face=face, mask=mask, focus=torch.zeros_like(mask))
 
     return TrainBatch(source=side(), target=side())
 
@@ -245,7 +245,7 @@ def saved(folder: Path, options: Options) -> Path:
 def test_the_swap_refuses_a_checkpoint_of_another_shape(tmp_path: Path) -> None:
     generation = saved(tmp_path, SMALL)
     with pytest.raises(InputError) as error:
-        OriginalSwap(replace(SMALL, learn_mask=False), FakeContext(), generation)
+        make_swap(replace(SMALL, learn_mask=False), FakeContext(), generation)
     assert str(error.value) == (
         f"generation '{generation}': it holds another net: learn_mask is True, the options ask "
         "for False.  Use the options it was begun with (size, width, lowmem, learn_mask), or "
@@ -258,13 +258,13 @@ def test_the_swap_refuses_a_checkpoint_that_breaks_off(tmp_path: Path) -> None:
     path = generation / "weights.safetensors"
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(InputError, match=r"its weights\.safetensors has \d+ bytes, must have"):
-        OriginalSwap(SMALL, FakeContext(), generation)
+        make_swap(SMALL, FakeContext(), generation)
 
 
 def test_the_exported_net_gives_the_trainers_own_swap(tmp_path: Path) -> None:
     trainer = OriginalTrainer(SMALL, FakeContext())
     generation = checkpoint.save(tmp_path / "m", trainer.state(), 1).folder
-    stage = OriginalSwap(SMALL, FakeContext(cache=tmp_path), generation)
+    stage = make_swap(SMALL, FakeContext(cache=tmp_path), generation)
     shown = batch(32, 2)
     noise = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(8))
     target = replace(shown.target, warped=noise)

@@ -1,0 +1,79 @@
+"""A model's net and the judges beside it, with their optimizers: made, saved and loaded as one."""
+# ruff: noqa: TID253  (only trainers import this module)
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from torch import Tensor, nn
+
+from .adversary import Adversary
+from .base import TrainerState
+from .nets import check_net
+from .optimizers import FaceOptimizer
+from .state import load_slots, load_weights, save_slots
+
+_NET = "net"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Learners:
+    """What learns, by name; `judges` are not needed for a swap.
+
+    model   name of the model, for messages;  config  the dataclass that its weights depend on
+    """
+
+    model: str
+    config: Any
+    net: nn.Module
+    optimizer: FaceOptimizer
+    judges: Mapping[str, Adversary]
+
+    def state(self) -> TrainerState:
+        """Weights, the judges' weights, all slots, and the net's shape."""
+        slots, steps = dict[str, Tensor](), dict[str, int]()
+        for name, net, optimizer in self._each():
+            slots |= save_slots(optimizer, net, f"{name}:")
+            steps[name] = optimizer.iters
+            if name != _NET:
+                slots |= {f"{name}.{key}": v.detach() for key, v in net.state_dict().items()}
+        return TrainerState(
+            weights={name: value.detach() for name, value in self.net.state_dict().items()},
+            optimizer=slots,
+            facts={"net": asdict(self.config), "steps": steps},
+        )
+
+    def load(self, state: TrainerState) -> None:
+        """Go on from `state`; a judge that was not there, or of another size, begins anew.
+
+        Raises InputError where the state belongs to another net.
+        """
+        check_net(state.facts, self.config, self.model)
+        load_weights(self.net, state.weights)
+        steps = state.facts.get("steps", {})
+        for name, net, optimizer in self._each():
+            if name != _NET:
+                held = _held(name, net, state.optimizer)
+                if held is None:
+                    continue
+                net.load_state_dict(held)
+            load_slots(optimizer, net, state.optimizer, f"{name}:")
+            optimizer.iters = int(steps.get(name, 0))
+
+    def _each(self) -> Iterator[tuple[str, nn.Module, FaceOptimizer]]:
+        yield _NET, self.net, self.optimizer
+        for name, judge in self.judges.items():
+            yield name, judge.net, judge.optimizer
+
+
+def _held(name: str, net: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor] | None:
+    """A judge's weights, None unless all are there in its own shapes."""
+    found = {}
+    for key, value in net.state_dict().items():
+        stored = tensors.get(f"{name}.{key}")
+        if stored is None or stored.shape != value.shape:
+            return None
+        found[key] = stored
+    return found

@@ -1,0 +1,43 @@
+"""A face between the target and the source, on what the encoder sees in the target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mien.stages import Context
+from mien.training.checkpoint import Generation
+from mien.training.swap import NetSwap
+from mien.types import CropSpec
+
+from . import Options
+from .config import NetConfig, config_of
+
+
+def make_swap(options: Options, context: Context, generation: Path) -> NetSwap:
+    """The stage of a saved generation.
+
+    Raises InputError where the generation is damaged or belongs to another net.
+    """
+    config, morph = config_of(options), options.morph
+    return NetSwap(
+        "amp",
+        config,
+        lambda saved: _net(config, morph, saved),
+        context=context,
+        generation=generation,
+        spec=CropSpec(face_type=options.face_type, size=options.resolution),
+        batch_size=options.batch_size,
+        masks=True,
+        extra=f"morph {morph}",
+    )
+
+
+def _net(config: NetConfig, morph: float, generation: Generation) -> Any:
+    from mien.training.state import load_weights
+
+    from .net import FixedMorph, build_net
+
+    net = build_net(config)
+    load_weights(net, generation.weights())
+    return FixedMorph(net, morph)

@@ -1,0 +1,72 @@
+"""What every model owes, by both families of nets, with and without judges."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import mien_model_saehd
+import pytest
+import torch
+from mien.errors import ConfigError
+from mien.options import parse
+from mien.testing import FakeContext
+from mien.testing.models import ModelConformance
+
+SMALL = {"resolution": 64, "ae_dims": 32, "e_dims": 16, "d_dims": 16, "d_mask_dims": 16}
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread() -> None:
+    """Tiny tensors lose more by threads than they win."""
+    torch.set_num_threads(1)
+
+
+class TestDf(ModelConformance):
+    plugin = mien_model_saehd
+    name = "saehd"
+    options: ClassVar[dict[str, Any]] = {**SMALL, "archi": "df-ud", "learning_rate": 1e-3}
+
+
+class TestLiaeWithJudges(ModelConformance):
+    plugin = mien_model_saehd
+    name = "saehd"
+    options: ClassVar[dict[str, Any]] = {
+        **SMALL,
+        "archi": "liae",
+        "gan_power": 0.1,
+        "face_style_power": 1.0,
+        "bg_style_power": 1.0,
+        "eyes_mouth_prio": True,
+        "blur_out_mask": True,
+        "lr_dropout": True,
+        "clip": True,
+        "optimizer": "rmsprop",
+    }
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"true_face_power": 0.1}, "true_face_power: is for df only, and archi is 'liae-ud'"),
+        ({"archi": "df-x"}, "archi 'df-x': must be df or liae"),
+        ({"resolution": 80}, "resolution 80: must be a multiple of 32"),
+        ({"gan_power": 0.1, "gan_patch_size": 128, "resolution": 96}, "gan_patch_size 128"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        mien_model_saehd.train(parse(mien_model_saehd.Options, options), FakeContext())
+
+
+def test_a_judge_that_was_switched_on_later_begins_anew() -> None:
+    plain = mien_model_saehd.train(
+        parse(mien_model_saehd.Options, {**SMALL, "archi": "df"}), FakeContext()
+    )
+    judged = mien_model_saehd.train(
+        parse(mien_model_saehd.Options, {**SMALL, "archi": "df", "gan_power": 0.1}), FakeContext()
+    )
+    first = {name: value.clone() for name, value in judged._judge.net.state_dict().items()}
+    judged.load(plain.state())
+    assert all(torch.equal(first[n], v) for n, v in judged._judge.net.state_dict().items())
+    for name, value in plain._net.state_dict().items():
+        assert torch.equal(value, judged._net.state_dict()[name])
