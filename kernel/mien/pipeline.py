@@ -118,13 +118,14 @@ class MaskStep(FaceStep[Crop, "Mask"]):
     def __init__(self, name: str, masker: MaskerStage) -> None:
         super().__init__(masker)
         self._name, self._spec = name, masker.spec
+        self._blind = bool(getattr(masker, "blind", False))
 
     def ask(self, packet: Packet, position: int) -> Crop | None:
         """Every face with landmarks that has no such mask yet."""
         face = packet.faces[position]
         if face.landmarks is None or self._name in face.masks:
             return None
-        return face_crop(packet.frame, face, self._spec)
+        return face_crop(packet.frame, face, self._spec, blind=self._blind)
 
     def answer(self, packet: Packet, answers: dict[int, Mask]) -> Packet:
         """The faces with the new mask beside those that they had."""
@@ -271,11 +272,11 @@ def same_face(face: Face, faces: Sequence[Face]) -> int:
     return best if best >= 0 and overlaps[best] > 0.3 else -1
 
 
-def face_crop(frame: Frame, face: Face, spec: CropSpec) -> Crop:
-    """The crop of an aligned face that a plugin asked for."""
+def face_crop(frame: Frame, face: Face, spec: CropSpec, *, blind: bool = False) -> Crop:
+    """The crop of an aligned face that a plugin asked for; black for one that is blind."""
     from .geometry import make_crop
 
-    return make_crop(frame, face, spec)
+    return make_crop(frame, face, spec, blind=blind)
 
 
 def _largest(faces: Sequence[Face]) -> int:

@@ -9,7 +9,7 @@ comes through its options and its context.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from .arrays import Image, Mask, Vector  # noqa: F401 - Vector stands in a quoted type
+    from .nets.dflkind import DflKind
 
 In = TypeVar("In")
 Out = TypeVar("Out")
@@ -153,7 +154,11 @@ class Blended:
 
 
 class CropStage(Stage[Crop, Out_co], Protocol[Out_co]):
-    """A stage on crops; the kernel warps every face as `spec` says."""
+    """A stage on crops; the kernel warps every face as `spec` says.
+
+    A stage that looks at landmarks alone may say `blind = True`: its crops are black, and cost
+    nothing.
+    """
 
     @property
     def spec(self) -> CropSpec:
@@ -218,6 +223,25 @@ class ExportPlan:
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
     dynamic: Mapping[str, Mapping[int, str]]
+
+
+@runtime_checkable
+class ExportableStage(Protocol):
+    """A swap stage whose net can be given to other programs; `mien.training.swap.NetSwap` is one.
+
+    The plan's first input is `face`, (N, 3, S, S) in order and range of `spec`; its outputs are
+    `image`, the swap (N, 3, S', S') BGR 0..1, and perhaps `swap_mask` and `target_mask`
+    (N, 1, S', S').  A further input `morph` (1,) says how much of the source is shown, 0..1.
+    """
+
+    @property
+    def spec(self) -> CropSpec:
+        """The crop that the net wants."""
+        ...
+
+    def export_plan(self) -> ExportPlan:
+        """The net with example inputs, on the CPU."""
+        ...
 
 
 class Context(Protocol):
@@ -339,8 +363,12 @@ class EmbedderProvider(Provider):
 class ModelProvider(Provider):
     """Learns two people and swaps them.
 
-    create  (options, context, generation) -> SwapStage; `generation` is a checkpoint folder
+    create  (options, context, generation) -> SwapStage; `generation` is a checkpoint folder, or a
+            file with one of the endings in `files`
     train   (options, context) -> Trainer;  see `mien.training` for the protocol
+    pretraining  options that hold while it learns faces in general, whatever else was asked for
+    files   endings of other programs' finished models that `create` takes, such as `.dfm`
+    dfl     how DeepFaceLab keeps this model, whose folders can then be imported and exported
     """
 
     kind: ClassVar[str] = "model"
@@ -348,6 +376,9 @@ class ModelProvider(Provider):
 
     create: Callable[[Any, Context, Path], SwapStage]  # type: ignore[assignment]
     train: Callable[[Any, Context], Any]
+    pretraining: Mapping[str, Any] = field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    dfl: DflKind | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -398,6 +429,7 @@ __all__ = [
     "EmbedderProvider",
     "EmbedderStage",
     "ExportPlan",
+    "ExportableStage",
     "FaceQuery",
     "FaceType",
     "MaskerProvider",

@@ -165,3 +165,15 @@ def test_a_face_without_landmarks_needs_an_aligner():
 def test_importing_geometry_brings_no_cv2():
     code = "import sys, mien.geometry, mien.compose; sys.exit('cv2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_blind_crop_knows_all_but_the_picture() -> None:
+    face = Face(box=(40, 40, 120, 120), landmarks=landmarks(100, 100))
+    frame = Frame(index=3, image=np.full((200, 200, 3), 90, np.uint8))
+    for spec in (CropSpec(size=32), CropSpec(size=32, dtype="uint8"), CropSpec(size=32, low=-1.0)):
+        seen, blind = make_crop(frame, face, spec), make_crop(frame, face, spec, blind=True)
+        assert (blind.image == spec.low).all()
+        assert blind.image.shape == seen.image.shape
+        assert blind.image.dtype == seen.image.dtype
+        assert np.array_equal(blind.matrix, seen.matrix)
+        assert np.array_equal(blind.landmarks, seen.landmarks)

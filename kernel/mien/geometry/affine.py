@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -61,14 +62,23 @@ def align_unit(points: Points) -> Matrix:
     target = MEAN_FACE[np.array(FIT_POINTS) - 17]
     source_mean, target_mean = source.mean(0), target.mean(0)  # float64; float32, as it always was
     spread, aim = source - source_mean, target - target_mean
-    long, short = np.linalg.svd(spread, compute_uv=False)
-    if short <= _FLATTEST * long:
+    if _flatness(spread) <= _FLATTEST:
         raise ValueError("landmarks lie on one point or one line: the face cannot be aligned")
-    left, sizes, right = np.linalg.svd(aim.T @ spread / len(aim))
-    signs = np.array([1.0, -1.0 if np.linalg.det(left) * np.linalg.det(right) < 0 else 1.0])
-    scale = (sizes @ signs) / spread.var(0).sum()
-    linear = scale * (left * signs) @ right
+    # In the plane the best similarity is one complex number: turn and scale of spread onto aim.
+    (xx, xy), (yx, yy) = (spread.T @ aim / np.square(spread).sum()).tolist()
+    real, imaginary = xx + yy, xy - yx
+    linear = np.array([[real, -imaginary], [imaginary, real]])
     return np.column_stack((linear, target_mean - linear @ source_mean))
+
+
+def _flatness(spread: NDArray[np.float64]) -> float:
+    """The smaller singular value of points around their mean over the larger; 0 for one point."""
+    (a, b), (_, d) = (spread.T @ spread).tolist()
+    middle, half = (a + d) / 2, math.hypot((a - d) / 2, b)
+    if middle + half <= 0:
+        return 0.0
+    # The determinant over the larger eigenvalue: no difference of two large numbers.
+    return math.sqrt(max(a * d - b * b, 0.0)) / (middle + half)
 
 
 def crop_matrix(points: Points, face_type: FaceType, size: int, scale: float = 1.0) -> Matrix:

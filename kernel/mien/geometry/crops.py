@@ -94,22 +94,30 @@ def _source_box(
     return x0, y0, x1, y1
 
 
-def make_crop(frame: Frame, face: Face, spec: CropSpec) -> Crop:
+def make_crop(frame: Frame, face: Face, spec: CropSpec, *, blind: bool = False) -> Crop:
     """A face of a frame as `spec` wants it; black where the crop leaves the frame.
 
+    blind  all of it is black, which costs nothing: for a stage that looks at landmarks alone
     Raises ValueError where the face has no landmarks or `crop_matrix` refuses them.
     """
     if face.landmarks is None:
         raise ValueError(f"a face of frame {frame.index} has no landmarks: it needs an aligner")
     matrix = crop_matrix(face.landmarks, spec.face_type, spec.size, spec.scale)
     return Crop(
-        image=take_crop(frame.image, matrix, spec),
+        image=_black(spec) if blind else take_crop(frame.image, matrix, spec),
         matrix=matrix,
         landmarks=transform(matrix, face.landmarks),
         spec=spec,
         face=face,
         frame_index=frame.index,
     )
+
+
+def _black(spec: CropSpec) -> Image:
+    """A black picture that takes no memory."""
+    if spec.dtype == "uint8":
+        return np.broadcast_to(np.uint8(0), (spec.size, spec.size, 3))
+    return np.broadcast_to(np.float32(spec.low), (spec.size, spec.size, 3))
 
 
 def take_crop(image: Image, matrix: Matrix, spec: CropSpec) -> Image:

@@ -19,7 +19,7 @@ from typing import Literal
 from ..errors import WeightsError
 from ..stages import WeightFile
 from .download import DownloadError, Opener, Progress, download, open_url
-from .lock import one_at_a_time
+from ..lock import one_at_a_time
 
 _log = logging.getLogger(__name__)
 

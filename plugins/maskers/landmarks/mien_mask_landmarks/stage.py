@@ -16,6 +16,7 @@ class LandmarkMasker(StageBase):
     """Draws the mask of each crop; the picture itself is not looked at."""
 
     batch_size = 16
+    blind = True
 
     def __init__(
         self, spec: CropSpec, kind: Literal["hull", "components", "extended"], brow: float

@@ -1,4 +1,4 @@
-"""One process at a time: the lock of a file that several may want to fetch.
+"""One process at a time: a lock by a file, for what two may not fetch or change at once.
 
 The system holds the lock and frees it when its process ends, however that happens, so no lock is
 ever stale.
@@ -20,13 +20,13 @@ _SECONDS = 0.2
 
 
 @contextlib.contextmanager
-def one_at_a_time(path: Path) -> Iterator[None]:
+def one_at_a_time(path: Path, *, wait: bool = True) -> Iterator[None]:
     """Wait until no other process or thread is inside with the same path, a file made for this.
 
     Where the file system knows no locks, nobody waits.  Raises OSError where the file cannot be
-    made.
+    made, BlockingIOError where it is taken and `wait` is false.
     """
-    handle = _take(path)
+    handle = _take(path, wait)
     try:
         yield
     finally:
@@ -37,16 +37,18 @@ def one_at_a_time(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _take(path: Path) -> int:
+def _take(path: Path, wait: bool) -> int:
     told = False
     while True:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         if _locked(handle) and _is(handle, path):
             return handle
         os.close(handle)
+        if not wait:
+            raise BlockingIOError(f"{path}: another process is at it")
         if not told:
             told = True
-            _log.info("another process is fetching %s; waiting for it", path.stem)
+            _log.info("another process is at %s; waiting for it", path.stem)
         time.sleep(_SECONDS)
 
 
