@@ -230,7 +230,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True, help="folder with faces/ and clips/")
     parser.add_argument("--out", type=Path, required=True, help="checkpoints and the ONNX file")
-    parser.add_argument("--iterations", type=int, default=14000)
+    parser.add_argument("--iterations", type=int, default=10000)
     parser.add_argument("--every", type=int, default=50, help="iterations between checkpoints")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mien.arrays import Image
-from mien.errors import InputError
 from mien.faceset import FaceRecord, write_face
 from mien.geometry import MEAN_FACE, crop_matrix, transform
 from mien.stages import ModelProvider
 from mien.training.base import TrainBatch, TrainerState
-from mien.training.state import load_adam, load_weights, save_adam
+from mien.training.learners import Learners
+from mien.training.optimizers import Adam
 from mien.types import CropSpec, FaceType
 
 
@@ -61,6 +62,13 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
+@dataclass(frozen=True)
+class TinyNet:
+    """What a tiny net is made by."""
+
+    kernel: int = 3
+
+
 class TinyTrainer:
     """A model of one convolution for each person; `poison` makes its loss NaN at that step."""
 
@@ -76,7 +84,13 @@ class TinyTrainer:
         with torch.no_grad():
             for parameter in self.net.parameters():
                 parameter.uniform_(-0.2, 0.2, generator=generator)
-        self.adam = torch.optim.Adam(self.net.parameters(), lr=0.01, fused=True)
+        self.learners = Learners(
+            model="tiny",
+            config=TinyNet(),
+            net=self.net,
+            optimizer=Adam(self.net.parameters(), lr=0.01),
+            judges={},
+        )
 
     def step(self, batch: TrainBatch) -> Mapping[str, float]:
         losses = {}
@@ -85,26 +99,20 @@ class TinyTrainer:
         if self.steps == self._poison:
             losses["t"] = losses["t"] * float("nan")
         self.steps += 1
-        self.adam.zero_grad()
-        torch.autograd.backward(list(losses.values()))
-        self.adam.step()
+        optimizer = self.learners.optimizer
+        optimizer.zero_grad()
+        optimizer.backward(losses["s"] + losses["t"])
+        optimizer.step()
         return {name: float(loss.detach()) for name, loss in losses.items()}
 
     def preview(self, batch: TrainBatch) -> Mapping[str, list[Image]]:
         return {"source": [face.permute(1, 2, 0).numpy() for face in batch.source.face]}
 
     def state(self) -> TrainerState:
-        return TrainerState(
-            weights={name: value.detach() for name, value in self.net.state_dict().items()},
-            optimizer=save_adam(self.adam, self.net),
-            facts={"tiny": True},
-        )
+        return self.learners.state()
 
     def load(self, state: TrainerState) -> None:
-        if "tiny" not in state.facts:
-            raise InputError("it is no tiny model")
-        load_weights(self.net, state.weights)
-        load_adam(self.adam, self.net, state.optimizer)
+        self.learners.load(state)
 
 
 def make_tiny(name: str = "tiny", poison: int = -1) -> ModelProvider:

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+import torch
 from mien.errors import InputError
-from mien.faceset import FaceRecord, encode_mask, write_face
-from mien.geometry import crop_matrix, transform, warp
-from mien.training.dataset import Deck, load_faces, spread_evenly
+from mien.faceset import FaceRecord, encode_mask, read_face, write_face
+from mien.geometry import crop_matrix, mirror, transform, warp
+from mien.training.data import dataset
+from mien.training.data.dataset import load_faces
 from mien.types import CropSpec, FaceType
 
 from .conftest import head_points
+
+SPEC = CropSpec(size=64)
 
 
 def frame() -> np.ndarray:
@@ -81,6 +84,8 @@ def test_damaged_faces_are_left_out_and_named(make_faceset: Callable[..., Path])
     (folder / "00001.png").write_bytes((folder / "00001.png").read_bytes()[:-30])
     cache = load_faces(folder, CropSpec(size=64), threads=2)
     assert [path.name for path in cache.paths] == ["00000.png", "00002.png", "00003.png"]
+    third = cv2.imread(str(folder / "00002.png"))
+    assert np.array_equal(cache.faces[1, :3].permute(1, 2, 0).numpy(), third)
     assert len(cache.notes) == 1
     assert "00001.png': the picture breaks off" in cache.notes[0]
 
@@ -94,26 +99,120 @@ def test_a_faceset_that_is_too_large_is_thinned_out_evenly(
     assert "3 of its 5 faces fit into 4 MB; raise train.memory" in cache.notes[0]
 
 
-@given(
-    count=st.integers(1, 12),
-    batch=st.integers(1, 9),
-    start=st.integers(0, 30),
-)
-def test_every_face_has_its_turn_before_any_comes_again(count: int, batch: int, start: int) -> None:
-    def shuffle(number: int) -> list[int]:
-        return np.random.default_rng(number).permutation(count).tolist()
-
-    deck = Deck(count, batch, shuffle)
-    dealt = [card for i in range(40) for card in deck.hand(i)]
-    for first in range(0, len(dealt) - count + 1, count):
-        assert sorted(dealt[first : first + count]) == list(range(count))
-    later = Deck(count, batch, shuffle)
-    assert later.hand(start) == dealt[start * batch : (start + 1) * batch]
+def test_recoloured_faces_need_room_as_well(make_faceset: Callable[..., Path]) -> None:
+    folder = make_faceset("a", (9, 99, 9), 5)
+    cache = load_faces(folder, CropSpec(size=512), memory=4, spare=3)
+    assert len(cache) == 1  # 8 bytes a pixel
+    assert "1 of its 5 faces" in cache.notes[0]
 
 
-@given(count=st.integers(1, 50), wanted=st.integers(1, 60))
-def test_a_selection_runs_from_the_first_to_the_last(count: int, wanted: int) -> None:
-    chosen = spread_evenly(count, wanted)
-    assert len(set(chosen)) == len(chosen) == min(count, wanted)
-    assert chosen[0] == 0
-    assert wanted == 1 or chosen[-1] == count - 1
+def test_landmarks_lie_where_the_crop_shows_them(make_faceset: Callable[..., Path]) -> None:
+    folder = make_faceset("a", (40, 90, 200), 2)
+    stored = read_face(folder / "00000.png")[1]
+    cache = load_faces(folder, CropSpec(size=64))
+    np.testing.assert_allclose(cache.landmarks[0], stored.landmarks, atol=1e-3)
+    half = load_faces(folder, CropSpec(size=32))
+    np.testing.assert_allclose(half.landmarks[0] * 2, stored.landmarks, atol=1e-3)
+
+
+def test_the_yaw_says_to_which_side_a_face_looks(make_faceset: Callable[..., Path]) -> None:
+    right = head_points()
+    right[27:36, 0] += 12  # the nose
+    right[:9, 0] -= 6  # more of the cheek on the picture's left
+    left = right.copy()
+    left = mirror(left, 240)
+    yaws = [
+        float(load_faces(make_faceset(name, (9, 9, 9), 1, frame_landmarks=points), SPEC).yaws[0])
+        for name, points in (("r", right), ("l", left), ("s", head_points()))
+    ]
+    assert yaws[0] > 0.1
+    assert yaws[1] == pytest.approx(-yaws[0], abs=0.05)
+    assert yaws[1] < yaws[2] < yaws[0]
+
+
+def test_a_fingerprint_knows_a_set_wherever_it_lies(
+    make_faceset: Callable[..., Path], tmp_path: Path
+) -> None:
+    folder = make_faceset("a", (9, 99, 9), 3)
+    first = load_faces(folder, SPEC).fingerprint
+    moved = tmp_path / "elsewhere"
+    shutil.copytree(folder, moved)
+    assert load_faces(moved, SPEC).fingerprint == first
+    (moved / "00001.png").unlink()
+    cache = load_faces(moved, SPEC)
+    assert cache.fingerprint != first
+    assert cache.count == 2
+
+
+def test_many_damaged_pictures_are_named_up_to_a_point(make_faceset: Callable[..., Path]) -> None:
+    folder = make_faceset("a", (9, 99, 9), 30)
+    for index in range(25):
+        (folder / f"{index:05d}.png").write_bytes(b"no picture")
+    cache = load_faces(folder, SPEC)
+    assert len(cache) == 5
+    assert len(cache.notes) == 21
+    assert cache.notes[-1] == f"faceset '{folder}': skipped 5 more pictures"
+
+
+def test_a_set_of_damaged_pictures_only_is_refused(make_faceset: Callable[..., Path]) -> None:
+    folder = make_faceset("a", (9, 99, 9), 2)
+    for path in folder.iterdir():
+        path.write_bytes(b"no picture")
+    with pytest.raises(InputError, match=r"none of its 2 pictures can be learned from; the first"):
+        load_faces(folder, SPEC)
+
+
+def test_an_empty_folder_and_a_missing_one_are_sentences(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="holds no JPEG or PNG picture; fill it with 'mien extr"):
+        load_faces(tmp_path, SPEC)
+    with pytest.raises(InputError, match="there is no such folder"):
+        load_faces(tmp_path / "none", SPEC)
+
+
+def test_faces_that_show_less_or_fewer_pixels_than_the_model_wants_are_told_of(
+    make_faceset: Callable[..., Path],
+) -> None:
+    folder = make_faceset("a", (9, 99, 200), 3)
+    cache = load_faces(folder, CropSpec(face_type=FaceType.HEAD, size=256))
+    assert cache.notes == (
+        f"faceset '{folder}': 3 of 3 faces are stored too small for the 256 pixels that the model "
+        "learns at; they are enlarged",
+        f"faceset '{folder}': 3 of 3 faces show less of the head than the model's face type "
+        "'head'; their edges are drawn out to fill it.  Extract them with that face type or a "
+        "larger one",
+    )
+    corner = cache.faces[0, :, 0, 0]
+    assert corner[:3].float().mean() > 30  # the picture goes on
+    assert corner[3] == 0  # the face does not
+    assert load_faces(folder, CropSpec(face_type=FaceType.HALF, size=48)).notes == ()
+
+
+def test_sizes_and_face_types_may_be_mixed(make_faceset: Callable[..., Path]) -> None:
+    folder = make_faceset("a", (9, 99, 200), 2)
+    points = head_points()
+    matrix = crop_matrix(points, FaceType.WHOLE, 128)
+    record = FaceRecord(
+        face_type=FaceType.WHOLE,
+        size=128,
+        matrix=matrix,
+        landmarks=transform(matrix, points),
+        frame_landmarks=points,
+        box=(0.0, 0.0, 1.0, 1.0),
+    )
+    image = np.full((128, 128, 3), (9, 99, 200), np.uint8)
+    write_face(folder, "whole", image, record, format="png")
+    cache = load_faces(folder, SPEC)
+    assert cache.notes == ()
+    assert len(cache) == 3
+    # The landmarks are the same, so the faces lie on the same pixels.
+    torch.testing.assert_close(cache.landmarks[0], cache.landmarks[2], atol=1e-3, rtol=0)
+
+
+def test_a_large_set_tells_how_far_it_is(
+    make_faceset: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_faceset("a", (9, 99, 200), 4)
+    told: list[str] = []
+    monkeypatch.setattr(dataset, "_SAID_EVERY", 0.0)
+    load_faces(folder, SPEC, tell=told.append)
+    assert told == [f"faceset '{folder}': {done} of 4 faces decoded" for done in (1, 2, 3)]

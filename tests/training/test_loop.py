@@ -15,9 +15,10 @@ from mien.errors import InputError, OutputError, StageError
 from mien.stages import ModelProvider, NoOptions
 from mien.testing.fakes import FakeContext
 from mien.training import checkpoint
+from mien.training.course import train
 from mien.training.history import read_history
-from mien.training.loop import TrainProgress, TrainReport, train
 from mien.training.options import TrainOptions
+from mien.training.progress import TrainProgress, TrainReport
 
 from .conftest import make_tiny
 
@@ -84,13 +85,15 @@ def test_it_learns(run: Callable[..., TrainReport], tmp_path: Path) -> None:
 def test_the_folder_holds_what_the_documentation_says(
     run: Callable[..., TrainReport], tmp_path: Path
 ) -> None:
-    report = run(save_every=8, preview_every=10, keep=2)
+    report = run(save_every=8, preview_every=10, preview_history=10, keep=2)
     folder = tmp_path / "model"
     assert json.loads((folder / "model.json").read_text())["plugin"] == "tiny"
     assert sorted(p.name for p in (folder / "generations").iterdir()) == ["000000016", "000000020"]
     assert report.generation == folder / "generations" / "000000020"
     previews = sorted(p.name for p in (folder / "preview").iterdir())
-    assert previews == ["000000010.png", "000000020.png", "latest.png", "loss.png"]
+    assert previews == ["history", "latest.png", "loss.png"]
+    kept = sorted(p.name for p in (folder / "preview" / "history").iterdir())
+    assert kept == ["000000010.png", "000000020.png"]
     assert cv2.imread(str(folder / "preview" / "latest.png")) is not None
     history = list(read_history(folder / "history.jsonl"))
     assert [line["iteration"] for line in history] == list(range(1, 21))
@@ -128,7 +131,11 @@ def test_progress_tells_of_every_step_save_and_preview(run: Callable[..., TrainR
     run(progress=events.append, iterations=4, save_every=2, preview_every=4)
     told = [(event.event, event.iteration) for event in events]
     steps = [("step", i) for i in range(1, 5)]
-    assert told == [*steps[:2], ("saved", 2), *steps[2:], ("preview", 4), ("saved", 4)]
+    previews = [("preview", i) for i in (1, 2, 4)]
+    assert told == [
+        *(steps[0], previews[0], steps[1], ("saved", 2), previews[1]),
+        *(steps[2], steps[3], previews[2], ("saved", 4)),
+    ]
     assert all(event.goal == 4 for event in events)
     assert events[0].losses.keys() == {"s", "t"}
     events.clear()
@@ -140,10 +147,10 @@ def test_a_loss_that_is_no_number_stops_and_the_saved_state_stands(
     run: Callable[..., TrainReport], tmp_path: Path
 ) -> None:
     with pytest.raises(StageError) as error:
-        run(provider=make_tiny(poison=12), save_every=10)
+        run(provider=make_tiny(poison=12), save_every=10, recover=0)
     assert str(error.value) == (
         "model 'tiny' lost its way at iteration 13: loss 't' is nan; the model stands at "
-        "iteration 10, the last one saved.  Lower the learning rate, then start again"
+        "iteration 10, the last one saved.  Lower train.rate, then start again"
     )
     generation = checkpoint.latest(tmp_path / "model")
     assert generation is not None

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from mien.training.parity_warp import draw
+from mien.training.data.parity_warp import draw
 
 
 @pytest.fixture

@@ -16,11 +16,16 @@ COMMANDS = {
     "extract": "Take the faces out of a clip, as a faceset or into a workspace.",
     "train": "Train a model of two people from two facesets.",
     "merge": "Put a trained face on the faces that a workspace knows.",
+    "import": "Models of other programs, to go on with here.",
+    "export": "A trained model for other programs: DFM, ONNX, tensors.",
     "plugins": "What is installed, and what each plugin can be told.",
     "weights": "Weight files: what there is, fetch, check.",
     "doctor": "Look for what is missing or wrong on this machine.",
     "demo": "Make a finished swap from nothing but installed packages.",
 }
+
+_MODULES = {"import": "importing"}
+"""Commands whose name is no name of a module."""
 
 
 class Program(click.Group):
@@ -33,7 +38,8 @@ class Program(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command, imported now."""
         if cmd_name in COMMANDS:
-            command: click.Command = import_module(f"{__name__}.{cmd_name}").command
+            module = _MODULES.get(cmd_name, cmd_name)
+            command: click.Command = import_module(f"{__name__}.{module}").command
             return command
         return plugin_commands().get(cmd_name)
 

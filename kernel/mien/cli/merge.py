@@ -19,7 +19,7 @@ from .report import say_rendered
     type=click.Path(path_type=Path),
     help="The workspace that `mien extract TARGET --workspace` filled",
 )
-@click.option("--model", "-m", metavar="FOLDER", help="Folder of the trained model")
+@click.option("--model", "-m", metavar="FOLDER", help="Folder of the trained model, or a DFM file")
 @click.option("--output", "-o", metavar="PATH", help="The finished clip, a folder or a pattern")
 @with_sheet
 @with_json

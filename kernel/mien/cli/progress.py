@@ -1,4 +1,4 @@
-"""Draws the events of a job: a bar on a terminal, plain lines in a log, JSON for programs."""
+"""Draws the events of a job: a panel on a terminal, plain lines in a log, JSON for programs."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ STYLES: tuple[Style, ...] = ("auto", "bar", "plain", "json", "none")
 
 PLAIN_SECONDS = 10.0
 JSON_SECONDS = 0.5
+SHOWN_NOTES = 3
 
 
 def make_events(style: Style, stream: TextIO | None = None) -> Events:
@@ -97,7 +98,9 @@ class Plain:
             words = describe(clock.label, done, clock.total, clock.unit, clock.rate(done))
             left = clock.left(done)
             words += f", {duration(left)} left" if left > 0 else ""
-            words += "".join(f", {name} {value:.4g}" for name, value in self._facts.items())
+            words += "".join(
+                f", {label_of(name)} {figure(name, value)}" for name, value in self._facts.items()
+            )
             print(words, file=self._stream, flush=True)
 
 
@@ -144,18 +147,24 @@ class JsonLines:
 
 
 class Bar:
-    """A bar with rate and remaining time; notes wait until it is gone."""
+    """A bar with rate and remaining time; below it the figures and the last notes.
+
+    All notes are written once more when the bar is gone: they are worth keeping.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._clock = _Clock()
         self._notes: list[str] = []
+        self._facts: Mapping[str, float] = {}
+        self._live: Any = None
         self._bar: Any = None
         self._task: Any = None
 
     def start(self, label: str, total: int, unit: str) -> None:
         """Draw the empty bar."""
         from rich.console import Console
+        from rich.live import Live
         from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
         self._clock.start(label, total, unit)
@@ -164,33 +173,51 @@ class Bar:
             BarColumn(),
             TextColumn("{task.fields[words]}"),
             TimeElapsedColumn(),
-            console=Console(file=self._stream),
         )
-        self._bar.start()
         self._task = self._bar.add_task(label, total=total or None, words="starting")
+        self._facts = {}
+        console = Console(file=self._stream)
+        self._live = Live(get_renderable=self._drawn, console=console, refresh_per_second=4)
+        self._live.start()
 
     def advance(self, done: int, facts: Mapping[str, float] | None = None) -> None:
-        """Move the bar."""
+        """Move the bar, renew the figures."""
         if self._bar is None:
             return
         rate, left = self._clock.rate(done), self._clock.left(done)
         words = describe("", done, self._clock.total, self._clock.unit, rate)
         words += f", {duration(left)} left" if left > 0 else ""
-        words += "".join(f", {name} {value:.4g}" for name, value in (facts or {}).items())
+        self._facts = facts or {}
         self._bar.update(self._task, completed=done, words=words.lstrip(": "))
 
     def note(self, text: str) -> None:
-        """Write the sentence, now or when the bar is gone."""
+        """Show the sentence below the bar, or write it where there is none."""
         self._notes.append(text)
-        if self._bar is None:
+        if self._live is None:
             self._say_notes()
 
     def end(self) -> None:
-        """Leave the bar as it is, and write the notes."""
-        if self._bar is not None:
-            self._bar.stop()
-            self._bar = None
+        """Leave the bar and the figures as they are, and write the notes."""
+        told, self._notes = self._notes, []
+        if self._live is not None:
+            self._live.stop()
+            self._live = self._bar = None
+        self._notes = told
         self._say_notes()
+
+    def _drawn(self) -> Any:
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        parts: list[Any] = [self._bar]
+        if self._facts:
+            table = Table.grid(padding=(0, 2))
+            for name, value in self._facts.items():
+                table.add_row(Text(f"  {label_of(name)}"), Text(figure(name, value)))
+            parts.append(table)
+        parts += [Text(f"  note: {text}") for text in self._notes[-SHOWN_NOTES:]]
+        return Group(*parts)
 
     def _say_notes(self) -> None:
         for text in self._notes:
@@ -203,6 +230,23 @@ def describe(label: str, done: int, total: int, unit: str, rate: float) -> str:
     of = f" of {total}" if total else ""
     pace = f", {rate:.1f} a second" if rate > 0 else ""
     return f"{label}: {done}{of} {unit}{pace}"
+
+
+def label_of(name: str) -> str:
+    """The name of a figure without the unit that `figure` writes with its value."""
+    for unit in ("seconds ", "minutes "):
+        name = name.removeprefix(unit)
+    return name.removesuffix(" MB")
+
+
+def figure(name: str, value: float) -> str:
+    """A figure in a reader's words: `1.2 GB`, `4:30`, `0.0123`."""
+    for unit, seconds in (("seconds ", 1), ("minutes ", 60)):
+        if name.startswith(unit):
+            return duration(value * seconds)
+    if name.endswith(" MB"):
+        return f"{value / 1000:.1f} GB" if value >= 1000 else f"{value:.0f} MB"
+    return f"{value:.4g}"
 
 
 def duration(seconds: float) -> str:

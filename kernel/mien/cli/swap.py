@@ -16,7 +16,7 @@ from .report import say_rendered
     kinds=("detector", "aligner", "embedder", "masker", "color", "blend"),
 )
 @click.argument("target", required=False)
-@click.option("--model", "-m", metavar="FOLDER", help="Folder of the trained model")
+@click.option("--model", "-m", metavar="FOLDER", help="Folder of the trained model, or a DFM file")
 @click.option("--output", "-o", metavar="PATH", help="The finished clip, a folder or a pattern")
 @with_sheet
 @with_json

@@ -10,6 +10,9 @@ import click
 from ..errors import StoppedError
 from .building import begin, job, with_json
 
+SESSION = ("faces_per_second", "figures", "verdict")
+"""What `--json` tells of the session besides."""
+
 
 @job("train", sections=("train", "runtime"), kinds=("model",))
 @click.argument("model", required=False)
@@ -28,6 +31,12 @@ from .building import begin, job, with_json
 @click.option(
     "--output", "-o", metavar="FOLDER", help="The model's folder; one that exists goes on"
 )
+@click.option(
+    "--restore",
+    type=int,
+    metavar="ITERATION",
+    help="Go back to this saved iteration first; later ones are set aside",
+)
 @with_json
 def command(
     ctx: click.Context,
@@ -35,6 +44,7 @@ def command(
     source: Path,
     target: Path,
     output: str | None,
+    restore: int | None,
     as_json: bool,
 ) -> None:
     """Train MODEL on two facesets, or go on with a training.
@@ -48,12 +58,15 @@ def command(
     mien train original --source a --target b -o m --minutes 30 --original-width 0.5
     """
     from ..jobs.train import train
+    from ..training.options_show import REQUEST
+    from .signals import touched_on_signal
 
     with begin(ctx, {"output": output}, chosen={"model": model}) as run:
         folder = run.config.job().output
         if not folder:
             raise click.UsageError("say where the model lives: -o FOLDER")
-        done = train(run, source=source, target=target, folder=Path(folder))
+        with touched_on_signal(Path(folder) / REQUEST):
+            done = train(run, source=source, target=target, folder=Path(folder), restore=restore)
     losses = {name: round(value, 6) for name, value in done.losses.items()}
     if as_json:
         facts = {
@@ -63,11 +76,14 @@ def command(
             "seconds": round(done.seconds, 2),
             "losses": losses,
             "ended": done.ended,
+            **{key: done.session[key] for key in SESSION if key in done.session},
         }
         click.echo(json.dumps(facts))
     else:
         words = ", ".join(f"{name} {value:.4f}" for name, value in losses.items())
         click.echo(f"{folder}: iteration {done.iteration} ({done.steps} in this run), {words}")
+        if "verdict" in done.session:
+            click.echo(done.session["verdict"])
         click.echo(f"look at it: {Path(folder) / 'preview' / 'latest.png'}")
     if done.ended == "cancelled":
         raise StoppedError(f"stopped at iteration {done.iteration}; it is saved, and goes on")

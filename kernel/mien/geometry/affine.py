@@ -78,7 +78,7 @@ def _flatness(spread: NDArray[np.float64]) -> float:
     if middle + half <= 0:
         return 0.0
     # The determinant over the larger eigenvalue: no difference of two large numbers.
-    return math.sqrt(max(a * d - b * b, 0.0)) / (middle + half)
+    return float(math.sqrt(max(a * d - b * b, 0.0)) / (middle + half))
 
 
 def crop_matrix(points: Points, face_type: FaceType, size: int, scale: float = 1.0) -> Matrix:

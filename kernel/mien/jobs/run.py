@@ -132,13 +132,15 @@ class Run:
         sections: Sequence[str],
         providers: Sequence[Provider],
         facts: Mapping[str, str],
+        more: Mapping[str, Any] | None = None,
     ) -> None:
         """Leave a file that repeats this run: ``mien swap --config FILE`` gives the same pixels.
 
         job    input, output and model folder of this run
         facts  versions of what took part, hashes of what was read
+        more   tables of plain values besides
         """
-        tables = self.config.resolved(sections, providers)
+        tables = self.config.resolved(sections, providers) | dict(more or {})
         tables |= {key: value for key, value in job.items() if value}
         tables[VERSIONS] = dict(facts)
         write_whole(path, f"# mien {self.command} --config {path.name}\n{to_toml(tables)}".encode())

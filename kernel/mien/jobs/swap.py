@@ -103,8 +103,9 @@ def _render(
         {
             **run.versions([*used, model.provider]),
             "input": source.info.fingerprint,
-            "model": f"iteration {model.iteration}, {model.sha256}",
+            "model": model.words,
         },
+        {"model": {model.provider.name: model.asked}} if model.asked else None,
     )
     return done
 

@@ -59,7 +59,7 @@ class Inter(nn.Module):
 
     def forward(self, encoded: Tensor) -> Tensor:
         """(N, shape.encoded) -> (N, outputs, G, G), G = shape.code_side."""
-        code = self.dense2(self.dense1(encoded)).unflatten(1, self._map)
+        code = self.dense2(self.dense1(encoded)).reshape(-1, *self._map)
         out: Tensor = self.upscale1(code)
         return out
 

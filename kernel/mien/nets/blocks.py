@@ -53,7 +53,8 @@ def depth_to_space(x: Tensor) -> Tensor:
     Keeps the memory layout.  Channels last, it moves rows of C numbers, which is faster than a
     pixel shuffle.
     """
-    channels, height, width = x.shape[1] // 4, x.shape[2], x.shape[3]
+    # Plain numbers: an exported graph then asks nothing for its shapes.
+    channels, height, width = int(x.shape[1]) // 4, int(x.shape[2]), int(x.shape[3])
     if x.stride(1) == 1:
         parts = x.permute(0, 2, 3, 1).reshape(-1, height, width, 2, 2, channels)
         rows = parts.permute(0, 1, 3, 2, 4, 5).reshape(-1, 2 * height, 2 * width, channels)

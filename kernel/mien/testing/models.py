@@ -14,7 +14,7 @@ from ..stages import Context, Provider
 from ..training import checkpoint
 from ..training.base import Side, TrainBatch, Trainer, TrainerState
 from .conformance import StageConformance, sent
-from .fakes import face_at, frames
+from .fakes import FakeContext, face_at, frames
 
 
 class ModelConformance(StageConformance):
@@ -22,6 +22,17 @@ class ModelConformance(StageConformance):
 
     kind = "model"
     batch: ClassVar[int] = 2
+    exports: ClassVar[Path]
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def _keep_exports(cls, tmp_path_factory: pytest.TempPathFactory) -> None:
+        """The nets of all tests are one and the same, and exporting one takes seconds."""
+        cls.exports = tmp_path_factory.mktemp("exports")
+
+    def make_context(self, folder: Path) -> Context:
+        """A context that keeps what was exported for the next test."""
+        return FakeContext(cache=self.exports)
 
     @pytest.fixture
     def trainer(self, provider: Provider, context: Context) -> Trainer:

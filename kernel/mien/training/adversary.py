@@ -34,7 +34,7 @@ class Adversary:
         """
         self.optimizer.zero_grad(set_to_none=True)
         losses = self.loss(true, made)
-        (losses.sum() if parity else losses.mean()).backward()  # type: ignore[no-untyped-call]
+        self.optimizer.backward(losses.sum() if parity else losses.mean())
         self.optimizer.step()
         return float(losses.detach().mean())
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from ..arrays import Image
+    from .learners import Learners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -73,6 +74,11 @@ class Trainer(Protocol):
     @property
     def spec(self) -> CropSpec:
         """The crops that it learns from; its face type is the model's."""
+        ...
+
+    @property
+    def learners(self) -> Learners:
+        """The nets that learn, and their optimizers: the loop sets rates, averages, memory."""
         ...
 
     def step(self, batch: TrainBatch) -> Mapping[str, float]:

@@ -118,9 +118,11 @@ def save(
     seconds: float = 0.0,
     keep: int = 2,
     snapshot: bool = False,
+    snapshots: int = 24,
 ) -> Generation:
     """Save a generation and thin out older ones.
 
+    keep, snapshots  how many ordinary ones, and how many kept for good, may stand
     Either all of it is there afterwards, or nothing: then OutputError, and older ones untouched.
     """
     place = folder / "generations"
@@ -153,8 +155,32 @@ def save(
             f"model '{folder}': iteration {iteration} cannot be saved ({why}); the generation "
             "saved before it is untouched.  Make room and start again"
         ) from error
-    thin_out(folder, keep)
+    thin_out(folder, keep, snapshots)
     return open_generation(final, verify=False)
+
+
+def restore(folder: Path, iteration: int) -> Generation:
+    """Make an older generation the newest: later ones are put into the folder `set-aside`.
+
+    Raises InputError where there is no such generation, and says which there are.
+    """
+    found = {int(path.name): path for path in _generations(folder)}
+    if iteration not in found:
+        known = ", ".join(str(number) for number in found) or "none"
+        raise InputError(
+            f"model '{folder}': holds no generation of iteration {iteration} (it holds: {known})"
+        )
+    generation = open_generation(found[iteration])
+    aside = folder / "set-aside"
+    try:
+        for number, path in found.items():
+            if number > iteration:
+                aside.mkdir(exist_ok=True)
+                shutil.rmtree(aside / path.name, ignore_errors=True)
+                path.rename(aside / path.name)
+    except OSError as error:
+        raise OutputError(f"model '{folder}': cannot be changed ({reason(error)})") from error
+    return generation
 
 
 def latest(folder: Path) -> Generation | None:
@@ -193,21 +219,27 @@ def open_generation(path: Path, *, verify: bool = True) -> Generation:
         raise InputError(f"{where}: its {STATE} is damaged ({error!r})") from error
 
 
-def thin_out(folder: Path, keep: int) -> None:
-    """Remove what interrupted saves left, and all but the newest `keep` and the snapshots."""
+def thin_out(folder: Path, keep: int, snapshots: int = 24) -> None:
+    """Remove what interrupted saves left, and all but the newest `keep` and `snapshots` of the
+    snapshots."""
     place = folder / "generations"
     for path in place.glob(".*"):
         shutil.rmtree(path, ignore_errors=True)
+    lasting = [path for path in _generations(folder)[:-keep] if _is_snapshot(path)]
     for path in _generations(folder)[:-keep]:
-        try:
-            if open_generation(path, verify=False).snapshot:
-                continue
-        except InputError:
-            pass  # incomplete: no snapshot to keep
+        if path in lasting[-snapshots:]:
+            continue
         gone = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
         with contextlib.suppress(OSError):
             path.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
+
+
+def _is_snapshot(path: Path) -> bool:
+    try:
+        return open_generation(path, verify=False).snapshot
+    except InputError:
+        return False  # incomplete: nothing to keep
 
 
 def _generations(folder: Path) -> list[Path]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from .adversary import Adversary
@@ -23,6 +24,8 @@ class Learners:
     """What learns, by name; `judges` are not needed for a swap.
 
     model   name of the model, for messages;  config  the dataclass that its weights depend on
+    people  beginnings of the names of weights that belong to the two people alone: they begin anew
+            when a net that has learned faces in general meets them
     """
 
     model: str
@@ -30,6 +33,17 @@ class Learners:
     net: nn.Module
     optimizer: FaceOptimizer
     judges: Mapping[str, Adversary]
+    people: tuple[str, ...] = ()
+
+    @property
+    def optimizers(self) -> tuple[FaceOptimizer, ...]:
+        """The net's, then the judges'."""
+        return tuple(optimizer for _, _, optimizer in self._each())
+
+    @property
+    def nets(self) -> tuple[nn.Module, ...]:
+        """The net, then the judges."""
+        return tuple(net for _, net, _ in self._each())
 
     def state(self) -> TrainerState:
         """Weights, the judges' weights, all slots, and the net's shape."""
@@ -61,6 +75,14 @@ class Learners:
                 net.load_state_dict(held)
             load_slots(optimizer, net, state.optimizer, f"{name}:")
             optimizer.iters = int(steps.get(name, 0))
+
+    def meet_people(self, fresh: Learners) -> None:
+        """What belongs to the two people alone begins anew, as in a model that was just made."""
+        begun = fresh.net.state_dict()
+        with torch.no_grad():
+            for name, value in self.net.state_dict().items():
+                if self.people and name.startswith(self.people):
+                    value.copy_(begun[name])
 
     def _each(self) -> Iterator[tuple[str, nn.Module, FaceOptimizer]]:
         yield _NET, self.net, self.optimizer

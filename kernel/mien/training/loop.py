@@ -1,287 +1,360 @@
-"""The training loop, which the kernel owns: a model only says what one step is."""
+"""The training loop, which the kernel owns: a model only says what one step is.
+
+A `Session` is one stage of a training: one set of options, until its end.
+"""
 # ruff: noqa: TID253  (imported only when a training begins)
 
 from __future__ import annotations
 
-import contextlib
-import importlib.metadata
-import math
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 
+from ..arrays import Image
 from ..errors import InputError, StageError
-from ..options import plain
-from ..stages import Context, ModelProvider
-from . import checkpoint
-from .augment import Augmenter
+from ..stages import ColorTransferStage, Context, ModelProvider
+from . import checkpoint, rate_finder
 from .base import TrainBatch, Trainer
-from .dataset import Deck, FaceCache, load_faces, spread_evenly
-from .history import History, read_history
+from .data.identity import compare
+from .data.supply import Demand, Supply, load_both
+from .engine import Engine
+from .heldout import Probes
+from .memory import fitting_batch, is_out_of_memory
 from .options import TrainOptions
-from .preview import contact_sheet, loss_curve, write_png
+from .plan import Until
+from .processes import Processes
+from .progress import End, Progress, TrainProgress, TrainReport
+from .recovery import Watchdog
+from .saving import Saver
+from .scene import make_scene, settings_of, uncompiled
+from .standing import Standing
+from .watch import Onlooker, Watcher
 
-_CURVE_LINES = 20_000
+_BATCH = 16
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainProgress:
-    """What the loop tells while it works.
+@dataclass(kw_only=True, eq=False)
+class Session:
+    """One stage in progress.
 
-    event  "step" after every iteration; "note" with a sentence in `text`; "saved" and "preview"
-           with the file or folder in `path`
-    iteration, goal  how far it is, and how far it shall go (0: no end);  seconds  of this run
-    losses, ms  of the last iteration
+    faces  the facesets of source and target;  until  the stage's end;  last  whether none follows
+    transfer  makes the colour transfer of a name;  probes  what looks at held-out swaps
     """
 
-    event: Literal["step", "note", "saved", "preview"]
-    iteration: int
-    goal: int
-    seconds: float
-    losses: Mapping[str, float]
-    ms: float = 0.0
-    path: Path | None = None
-    text: str = ""
+    provider: ModelProvider
+    options: Any
+    context: Context
+    train_options: TrainOptions
+    folder: Path
+    faces: tuple[Path, Path]
+    until: Until
+    last: bool
+    standing: Standing
+    processes: Processes
+    progress: Progress
+    transfer: Callable[[str], ColorTransferStage]
+    probes: Probes = field(default_factory=Probes)
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainReport:
-    """How a training ended.
-
-    iteration  of the model;  steps, seconds  of this run;  losses  means of the last iterations
-    generation  the saved state, None where nothing was learned
-    """
-
-    ended: Literal["iterations", "minutes", "cancelled"]
-    iteration: int
-    steps: int
-    seconds: float
-    losses: Mapping[str, float]
-    generation: Path | None
-    notes: tuple[str, ...] = ()
-
-
-Progress = Callable[[TrainProgress], None]
-
-
-def train(
-    provider: ModelProvider,
-    options: Any,
-    context: Context,
-    *,
-    source: Path,
-    target: Path,
-    folder: Path,
-    train_options: TrainOptions,
-    progress: Progress = lambda event: None,
-    cancel: threading.Event | None = None,
-) -> TrainReport:
-    """Teach a model two facesets, from scratch or from where its folder stands.
-
-    options   the model's own;  source, target  faceset folders;  folder  the model's
-    cancel    set it to stop after the iteration at hand; everything learned is saved
-    Raises InputError where a faceset or the model folder cannot be used, OutputError where it
-    cannot be saved, StageError where a loss is no number any more.
-    """
-    _check_card(folder, provider, options)
-    with _torch_settings(context, train_options):
-        trainer: Trainer = provider.train(options, context)
-        run = _Run(trainer, context, train_options, folder, progress, provider.name)
-        run.resume()
-        run.load(source, target)
-        if checkpoint.read_card(folder) is None:
-            checkpoint.write_card(folder, _card(provider, options, trainer))
-        return run.go(cancel or threading.Event())
-
-
-class _Run:
-    """One training in progress."""
-
-    def __init__(
-        self,
-        trainer: Trainer,
-        context: Context,
-        options: TrainOptions,
-        folder: Path,
-        progress: Progress,
-        name: str,
-    ) -> None:
-        self._trainer, self._context, self._options = trainer, context, options
-        self._folder, self._tell, self._name = folder, progress, name
-        self._device = torch.device(context.device)
-        self._autocast = _autocast(self._device, options.precision)
-        self._iteration = self._saved = 0
-        self._before = 0.0  # seconds learned in earlier runs
-        self._begun = self._saved_at = time.monotonic()
-        self._generation: Path | None = None
+    def open(self) -> None:
+        """Make the model, bring the facesets into memory, go on from the newest generation."""
+        self._device = torch.device(self.context.device)
+        self._iteration = 0
+        self._begun = time.monotonic()
+        self._saver = Saver(self.folder, self.train_options, self.processes)
         self._recent: list[Mapping[str, float]] = []
         self._notes: list[str] = []
-
-    def resume(self) -> None:
-        """Go on from the newest whole generation, if there is one."""
-        generation = checkpoint.latest(self._folder)
+        self._recovered = 0
+        self._watcher = Onlooker()
+        self._batch_size = self.train_options.batch_size or self.standing.batch or _BATCH
+        self._make()
+        generation = checkpoint.latest(self.folder)
         if generation is not None:
             self._load_generation(generation)
             self._note(f"goes on from iteration {self._iteration}")
+        self._load_faces()
+        self._meet_people()
+        self._recognise()
+        self._watch()
 
-    def load(self, source: Path, target: Path) -> None:
-        """Bring both facesets into memory."""
-        spec, options = self._trainer.spec, self._options
-        threads = self._context.threads
-        self._source, self._target = (
-            load_faces(side, spec, mask=options.mask, memory=options.memory, threads=threads)
-            for side in (source, target)
-        )
-        for note in (*self._source.notes, *self._target.notes):
+    def _make(self) -> None:
+        """The model as it begins, and the engine around it."""
+        self.trainer: Trainer = self.provider.train(self.options, self.context)
+        self._engine = Engine(self.trainer, self.train_options, self._device, self.processes)
+        self._engine.factor = self.standing.factor
+        self._watchdog = Watchdog()
+
+    def _load_faces(self) -> None:
+        options, context = self.train_options, self.context
+        both = load_both(*self.faces, self.trainer.spec, options, context, self._note)
+        for note in dict.fromkeys(note for cache in both for note in cache.notes):
             self._note(note)
-        self._augmenter = Augmenter(options, spec.size, self._device)
-        self._source_deck = self._deck("source", len(self._source))
-        self._target_deck = self._deck("target", len(self._target))
+        color = self.transfer(options.color_transfer) if options.color_transfer else None
+        self._supply = Supply(
+            *both, self._demand(), options, context, color=color, stride=self.processes.count
+        )
 
-    def go(self, cancel: threading.Event) -> TrainReport:
-        """Learn until it is enough, then save."""
-        options = self._options
-        self._history = History(self._folder / "history.jsonl", self._iteration)
-        self._begun = self._saved_at = time.monotonic()
+    def _demand(self) -> Demand:
+        trainer = self.trainer
+        return Demand(
+            spec=trainer.spec,
+            input_size=trainer.input_size,
+            output_size=trainer.output_size,
+            batch_size=self._batch_size,
+        )
+
+    def _watch(self) -> None:
+        """Choose the faces that are shown and held out, and show what happens."""
+        scene = make_scene(
+            name=self.provider.name,
+            folder=self.folder,
+            supply=self._supply,
+            demand=self._demand(),
+            options=self.train_options,
+            context=self.context,
+            show=self._show,
+            settings=settings_of(self.train_options, self.options, self._batch_size, self._device),
+            probes=self.probes,
+            say=self._note,
+            keep=self.processes.leads,
+        )
+        if self.processes.leads:
+            self._watcher = Watcher(scene, self.train_options, self._hear)
+
+    def _show(self, batch: TrainBatch) -> Mapping[str, list[Image]]:
+        with self._engine.computing(), self._engine.averaged(), uncompiled():
+            return self.trainer.preview(batch)
+
+    def _deal(self) -> None:
+        self._supply.vary(self._demand(), self.train_options)
+
+    def _meet_people(self) -> None:
+        """After learning faces in general: what belongs to the two people begins anew."""
+        general = bool(self.train_options.pretrain)
+        if self.standing.general and not general:
+            fresh = self.provider.train(self.options, self.context)
+            self.trainer.learners.meet_people(fresh.learners)
+            self._iteration = self.standing.begun = 0
+            self.standing.general, self.standing.faces = False, {}
+            self._note("has learned faces in general, and now begins with the two people")
+            self._engine.restart()
+            self._save()
+            if self.processes.leads:
+                checkpoint.restore(self.folder, 0)
+        self.standing.general = general
+
+    def _recognise(self) -> None:
+        """Say where the facesets are not those of before; refuse them where they are exchanged."""
+        now = self._supply.identity()
+        for note in compare(self.standing.faces, now):
+            self._note(note)
+        self.standing.faces = now
+
+    # --- the course of a stage --------------------------------------------------------------------
+
+    def go(self, cancel: threading.Event, title: str = "") -> TrainReport:
+        """Learn until it is enough, then save.  title  of the stage, told as it begins"""
+        ended, session = "failed", dict[str, Any]()
+        with self._supply:
+            try:
+                report = self._go(cancel, title)
+                ended = report.ended
+            finally:
+                session = self._watcher.close(ended)
+        return replace(report, session=session)
+
+    def _go(self, cancel: threading.Event, title: str) -> TrainReport:
+        self._watcher.begin(self._iteration, self.standing.begun)
+        if title:
+            self._note(f"{title} begins")
+        if not self.train_options.batch_size and not self.standing.batch:
+            self._find_batch()
+        if self.train_options.find_rate and not self._iteration:
+            self._find_rate()
+        self._begun = time.monotonic()
+        self._saver.begin()
         start = self._iteration
         while (ended := self._enough(cancel)) is None:
             self._step()
-            if _due(self._iteration, options.preview_every):
-                self._preview()
-            if self._save_is_due():
-                self._save()
-        if self._iteration > self._saved:
-            self._save()
-            self._preview()
+            if self._saver.is_due(self._iteration):
+                self._watched_save()
+        if self._iteration > self._saver.iteration:
+            self._watched_save()
         return TrainReport(
             ended=ended,
             iteration=self._iteration,
             steps=self._iteration - start,
             seconds=time.monotonic() - self._begun,
             losses=self._mean_losses(),
-            generation=self._generation,
+            generation=self._saver.generation,
             notes=tuple(self._notes),
         )
 
-    def _enough(
-        self, cancel: threading.Event
-    ) -> Literal["iterations", "minutes", "cancelled"] | None:
-        options = self._options
-        if cancel.is_set():
+    def _enough(self, cancel: threading.Event) -> End | None:
+        options, until = self.train_options, self.until
+        here = self.standing.seconds + time.monotonic() - self._begun
+        if self.processes.agree(float(cancel.is_set())):
             return "cancelled"
         if options.iterations and self._iteration >= options.iterations:
             return "iterations"
-        if options.minutes and time.monotonic() - self._begun >= options.minutes * 60:
+        if self.processes.agree(time.monotonic() - self._begun) >= options.minutes * 60 > 0:
             return "minutes"
+        if not self.last and (
+            0 < until.iterations <= self._iteration - self.standing.begun
+            or self.processes.agree(here) >= until.minutes * 60 > 0
+            or (until.plateau and self.processes.agree(self._watcher.plateau(until.plateau)))
+        ):
+            return "stage"
         return None
 
     def _step(self) -> None:
         begun = time.perf_counter()
-        with self._autocast():
-            losses = self._trainer.step(self._batch(self._iteration))
+        losses = self._learn()
         ms = (time.perf_counter() - begun) * 1000
-        bad = [f"'{name}' is {value}" for name, value in losses.items() if not math.isfinite(value)]
-        if bad:
-            self._fail(", ".join(bad))
+        wrong = self._watchdog.see(losses)
+        if self.processes.agree(float(bool(wrong))):
+            self._recover(wrong or "another process lost its way")
+            return
         self._iteration += 1
         self._recent = [*self._recent[-49:], losses]
-        self._history.add(self._iteration, losses, ms)
         self._say("step", losses=losses, ms=ms)
+        self._watcher.after_step(
+            self._iteration, losses, ms, rate=self._rate(), faces=self._faces_at_once()
+        )
+
+    def _rate(self) -> float:
+        optimizer = self.trainer.learners.optimizer
+        return float(optimizer.param_groups[0]["lr"]) * optimizer.factor
+
+    def _faces_at_once(self) -> int:
+        return 2 * self._batch_size * self.processes.count
+
+    def _learn(self) -> Mapping[str, float]:
+        """One step, in batches that fit into memory."""
+        while True:
+            try:
+                with self._engine.step(self._iteration):
+                    return self.trainer.step(self._batch(self._iteration))
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                if self._batch_size == 1 or self.processes.count > 1:
+                    raise StageError(
+                        f"model '{self.provider.name}': not even {self._batch_size} faces fit into "
+                        "memory; set train.checkpointing, train.offload, or take a smaller model",
+                        stage=self.provider.name,
+                    ) from error
+            self._take_less()
+
+    def _take_less(self) -> None:
+        """Halve the batch."""
+        self._batch_size = max(1, self._batch_size // 2)
+        self.standing.batch = self._batch_size
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        for optimizer in self.trainer.learners.optimizers:
+            optimizer.zero_grad()
+        self._deal()
+        self._note(f"memory is full: goes on with batches of {self._batch_size}")
 
     def _batch(self, iteration: int) -> TrainBatch:
         """What an iteration learns from: the same in every run, whether interrupted or not."""
-        generator = torch.Generator()
-        seed = self._context.rng("train", "augment", iteration).integers(1 << 62)
-        generator.manual_seed(int(seed))
-        sizes = self._trainer.input_size, self._trainer.output_size
-        sides = (
-            self._augmenter.random(cache.faces[deck.hand(iteration)], *sizes, generator)
-            for cache, deck in (
-                (self._source, self._source_deck),
-                (self._target, self._target_deck),
-            )
-        )
-        return TrainBatch(source=next(sides), target=next(sides))
+        return self._supply.batch(iteration * self.processes.count + self.processes.rank)
 
-    def _deck(self, side: str, count: int) -> Deck:
-        def shuffle(number: int) -> list[int]:
-            order: list[int] = self._context.rng("train", side, number).permutation(count).tolist()
-            return order
+    # --- before it begins -------------------------------------------------------------------------
 
-        return Deck(count, self._options.batch_size, shuffle)
+    def _find_batch(self) -> None:
+        """The most faces that fit into the GPU's memory."""
+        if self._device.type == "cuda":
+            self._batch_size = fitting_batch(self._tries, most=len(self._supply.source))
+            self._deal()
+            self._make_again()
+        self.standing.batch = self._batch_size
+        self._note(f"learns from {self._batch_size} faces of each person at once")
 
-    def _save_is_due(self) -> bool:
-        options = self._options
-        late = options.save_minutes * 60
-        return (
-            _due(self._iteration, options.save_every)
-            or _due(self._iteration, options.snapshot_every)
-            or bool(late and time.monotonic() - self._saved_at >= late)
-        )
+    def _tries(self, count: int) -> None:
+        self._batch_size = count
+        self._deal()
+        for _ in range(2):  # the optimizers take their memory with the first step
+            with self._engine.step(self._iteration):
+                self.trainer.step(self._batch(self._iteration))
+
+    def _find_rate(self) -> None:
+        """Learn a little at rising rates, choose one, and begin anew with it."""
+        steps, losses = self.train_options.find_rate, list[float]()
+        for step in range(steps):
+            self._engine.factor = rate_finder.rate_at(step, steps)
+            losses.append(sum(self._learn_at(step).values()))
+            if rate_finder.is_over(losses):
+                break
+        self.standing.factor = rate_finder.best(losses, steps)
+        self._make_again()
+        self._note(f"found after {len(losses)} tries: {self.standing.factor:.3g} times the rate")
+
+    def _learn_at(self, iteration: int) -> Mapping[str, float]:
+        with self._engine.step(iteration):
+            return self.trainer.step(self._batch(iteration))
+
+    def _make_again(self) -> None:
+        """The model as it was before something was tried."""
+        self._make()
+        generation = checkpoint.latest(self.folder)
+        if generation is not None:
+            self._load_generation(generation)
+
+    # --- saving and showing -----------------------------------------------------------------------
 
     def _save(self) -> None:
-        self._history.flush()
-        generation = checkpoint.save(
-            self._folder,
-            self._trainer.state(),
-            self._iteration,
-            seconds=self._before + time.monotonic() - self._begun,
-            keep=self._options.keep,
-            snapshot=_due(self._iteration, self._options.snapshot_every),
-        )
-        self._saved, self._generation = self._iteration, generation.folder
-        self._saved_at = time.monotonic()
-        self._say("saved", path=generation.folder)
+        folder = self._saver.save(self._engine.state(), self._iteration, self.standing)
+        if folder is not None:
+            self._say("saved", path=folder)
 
-    def _preview(self) -> None:
-        """Write the sheet of this iteration, the latest sheet, and the loss curve."""
-        self._history.flush()
-        rows = self._options.preview_rows
-        sizes = self._trainer.input_size, self._trainer.output_size
+    def _watched_save(self) -> None:
+        self._watcher.before_save()
+        self._save()
+        self._watcher.after_save(self._iteration)
 
-        def some(cache: FaceCache) -> Any:
-            return self._augmenter.plain(cache.faces[spread_evenly(len(cache), rows)], *sizes)
+    # --- going back -------------------------------------------------------------------------------
 
-        with self._autocast():
-            columns = self._trainer.preview(
-                TrainBatch(source=some(self._source), target=some(self._target))
-            )
-        sheet = contact_sheet(columns)
-        place = self._folder / "preview"
-        for name in (f"{self._iteration:09d}", "latest"):
-            write_png(place / f"{name}.png", sheet)
-        lines = list(read_history(self._folder / "history.jsonl"))[-_CURVE_LINES:]
-        write_png(place / "loss.png", loss_curve(lines))
-        self._say("preview", path=place / "latest.png")
-
-    def _fail(self, what: str) -> None:
-        """Put the last good generation back, then raise."""
+    def _recover(self, wrong: str) -> None:
+        """Go back to the last good generation with half the rate; raise where that is no help."""
         iteration = self._iteration + 1
-        generation = checkpoint.latest(self._folder)
-        if generation is None:
-            back = "nothing was saved yet"
-        else:
-            self._load_generation(generation)
-            back = f"the model stands at iteration {generation.iteration}, the last one saved"
-        History(self._folder / "history.jsonl", self._iteration)
-        raise StageError(
-            f"model '{self._name}' lost its way at iteration {iteration}: loss {what}; {back}.  "
-            "Lower the learning rate, then start again",
-            stage=self._name,
+        generation = checkpoint.latest(self.folder)
+        self._recovered += 1
+        stands = (
+            f"iteration {generation.iteration}, the last one saved" if generation else "nothing"
+        )
+        if self._recovered > self.train_options.recover:
+            if generation is not None:
+                self._make_again()
+            self._watcher.rewind(self._iteration if generation else 0)
+            raise StageError(
+                f"model '{self.provider.name}' lost its way at iteration {iteration}: "
+                f"loss {wrong}; the model stands at {stands}.  Lower train.rate, then start again",
+                stage=self.provider.name,
+            )
+        self.standing.factor = self._engine.factor / 2
+        self._iteration = self._saver.iteration = 0
+        self._make_again()
+        self._watcher.rewind(self._iteration)
+        self._note(
+            f"lost its way at iteration {iteration}: loss {wrong}; goes on from "
+            f"iteration {self._iteration} with {self.standing.factor:.3g} times the rate"
         )
 
     def _load_generation(self, generation: checkpoint.Generation) -> None:
         try:
-            self._trainer.load(generation.state())
+            self._engine.load(generation.state())
         except InputError as error:
             raise InputError(f"generation '{generation.folder}': {error}") from error
-        self._iteration = self._saved = generation.iteration
-        self._before, self._generation = generation.seconds, generation.folder
+        self._iteration = generation.iteration
+        self._saver.loaded(generation)
+
+    # --- telling ----------------------------------------------------------------------------------
 
     def _mean_losses(self) -> dict[str, float]:
         names = self._recent[-1] if self._recent else ()
@@ -290,8 +363,13 @@ class _Run:
         }
 
     def _note(self, text: str) -> None:
-        self._notes.append(text)
-        self._say("note", text=text)
+        self._watcher.note(text)
+        self._hear("note", text, None)
+
+    def _hear(self, event: Literal["note", "preview"], text: str, path: Path | None) -> None:
+        if event == "note":
+            self._notes.append(text)
+        self._say(event, text=text, path=path)
 
     def _say(
         self,
@@ -302,69 +380,18 @@ class _Run:
         path: Path | None = None,
         text: str = "",
     ) -> None:
-        self._tell(
+        if not self.processes.leads:
+            return
+        self.progress(
             TrainProgress(
                 event=event,
                 iteration=self._iteration,
-                goal=self._options.iterations,
+                goal=self.train_options.iterations,
                 seconds=time.monotonic() - self._begun,
                 losses=losses or (self._recent[-1] if self._recent else {}),
                 ms=ms,
+                faces=self._faces_at_once(),
                 path=path,
                 text=text,
             )
         )
-
-
-def _due(iteration: int, every: int) -> bool:
-    return every > 0 and iteration % every == 0
-
-
-def _card(provider: ModelProvider, options: Any, trainer: Trainer) -> checkpoint.ModelCard:
-    dist = type(options).__module__.partition(".")[0].replace("_", "-")
-    try:
-        version = importlib.metadata.version(dist)
-    except importlib.metadata.PackageNotFoundError:
-        version = "unknown"
-    return checkpoint.ModelCard(
-        plugin=provider.name,
-        dist_version=version,
-        options=plain(options),
-        face_type=trainer.spec.face_type.value,
-        size=trainer.spec.size,
-    )
-
-
-def _check_card(folder: Path, provider: ModelProvider, options: Any) -> None:
-    """Raise InputError where the folder belongs to another plugin."""
-    card = checkpoint.read_card(folder)
-    if card is not None and card.plugin != provider.name:
-        raise InputError(
-            f"model '{folder}': was made by '{card.plugin}', not by '{provider.name}'; "
-            "train with that plugin, or into another folder"
-        )
-
-
-@contextlib.contextmanager
-def _torch_settings(context: Context, options: TrainOptions) -> Iterator[None]:
-    """Threads and determinism for this run, put back afterwards: torch keeps them per process."""
-    threads = torch.get_num_threads()
-    strict = torch.are_deterministic_algorithms_enabled()
-    try:
-        torch.set_num_threads(max(1, context.threads))
-        if options.deterministic:
-            torch.use_deterministic_algorithms(True)
-        yield
-    finally:
-        torch.set_num_threads(threads)
-        torch.use_deterministic_algorithms(strict)
-
-
-def _autocast(
-    device: torch.device, precision: str
-) -> Callable[[], contextlib.AbstractContextManager[Any]]:
-    """What the nets compute in.  float16 is never taken: on a CPU it is a hundred times slower."""
-    good = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    if precision == "bf16" or (precision == "auto" and good):
-        return lambda: torch.autocast(device.type, dtype=torch.bfloat16)
-    return contextlib.nullcontext

@@ -1,10 +1,10 @@
-"""The preview sheet of a training, and its loss curve, as PNG."""
+"""The preview sheet of a training, as PNG."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +16,14 @@ from ..errors import OutputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+GROUND = 32
+INK = (230, 230, 230)
+MASK = " mask"
+"""A column of a trainer whose title ends like this is a mask, white where the face is."""
+
 _TILE = 128
-_GAP = 4
-_HEAD = 22
-_GROUND = 32
-_CURVE = (720, 360)
-_COLOURS = ((80, 175, 255), (230, 160, 70), (110, 210, 120), (200, 120, 220))
-_BUCKETS = 600
+_GAP, _BLOCK = 4, 12
+_HEAD, _TITLES = 24, 20
 
 
 def pictures(faces: Tensor) -> list[Image]:
@@ -31,47 +32,68 @@ def pictures(faces: Tensor) -> list[Image]:
     return [np.ascontiguousarray(value) for value in values]
 
 
-def contact_sheet(columns: Mapping[str, Sequence[Image]]) -> NDArray[np.uint8]:
+def split_blocks(
+    columns: Mapping[str, Sequence[Image]], source: Sequence[Image], target: Sequence[Image]
+) -> list[dict[str, Sequence[Image]]]:
+    """A trainer's columns as the blocks of a sheet: the faces whole, then inside their masks.
+
+    columns  by title; ` mask` at the end of a title marks a mask, `masked` is the swap inside its
+             masks; a model without masks has neither, and gets one block
+    source, target  (S, S, 1 or 3) masks of the faces themselves, as the facesets have them
+
+    As in DeepFaceLab the masked block shows the source's reconstruction whole.
+    """
+    masks = {title: images for title, images in columns.items() if title.endswith(MASK)}
+    whole = {title: images for title, images in columns.items() if title not in masks}
+    masked = whole.pop("masked", None)
+    if masked is None and not masks:
+        return [dict(whole)]
+    own = masks.get(f"target{MASK}", target)
+    made = masks.get(f"swap{MASK}", target)
+    inside: dict[str, Sequence[Image]] = {}
+    for title, images in whole.items():
+        if title == "source":
+            inside["source, masked"] = _inside(images, source)
+        elif title == "source again":
+            inside[title] = images
+        elif title == "target":
+            inside["target, masked"] = _inside(images, target)
+        elif title == "target again":
+            inside["again, masked"] = _inside(images, own)
+        elif title == "swap":
+            inside["swap, masked"] = masked if masked is not None else _inside(images, made)
+    return [dict(whole), inside, *([dict(masks)] if masks else [])]
+
+
+def contact_sheet(
+    blocks: Sequence[Mapping[str, Sequence[Image]]], head: str = "", width: int = 1920
+) -> NDArray[np.uint8]:
     """Pictures (S, S, 3) float32 BGR 0..1 side by side, a title above each column.
+
+    blocks  groups of columns, a wider gap between them;  head  a line above everything
+    width   of the sheet at most, in pixels; at least 16 are left for each face
 
     Returns (H, W, 3) uint8; small pictures are enlarged by whole numbers, so pixels stay visible.
     """
-    import cv2
-
-    size = max((len(image) for images in columns.values() for image in images), default=1)
-    tile = size * max(1, -(-_TILE // size))
-    rows = max((len(images) for images in columns.values()), default=0)
-    height = _HEAD + rows * (tile + _GAP)
-    sheet = np.full((height, len(columns) * (tile + _GAP) - _GAP, 3), _GROUND, np.uint8)
-    for column, (title, images) in enumerate(columns.items()):
-        x = column * (tile + _GAP)
-        _write_text(sheet, title, (x + 2, 15))
+    columns = [(number, item) for number, block in enumerate(blocks) for item in block.items()]
+    size = max((len(image) for _, (_, images) in columns for image in images), default=1)
+    rows = max((len(images) for _, (_, images) in columns), default=0)
+    gaps = _GAP * (len(columns) - 1) + (_BLOCK - _GAP) * (len(blocks) - 1)
+    room = max(16, (width - gaps) // max(1, len(columns)))
+    tile = _tile(size, room)
+    top = (_HEAD if head else 0) + _TITLES
+    shape = (top + rows * (tile + _GAP), max(1, len(columns) * tile + gaps), 3)
+    sheet = np.full(shape, GROUND, np.uint8)
+    if head:
+        write_text(sheet, fitting(head, shape[1] - 8), (4, 17), INK)
+    x, before = 0, 0
+    for number, (title, images) in columns:
+        x, before = x + (number - before) * (_BLOCK - _GAP), number
+        write_text(sheet, fitting(title, tile), (x + 2, top - 6), INK)
         for row, image in enumerate(images):
-            y = _HEAD + row * (tile + _GAP)
-            large = cv2.resize(image, (tile, tile), interpolation=cv2.INTER_NEAREST)
-            sheet[y : y + tile, x : x + tile] = as_dtype(large, np.uint8)
-    return sheet
-
-
-def loss_curve(history: Sequence[Mapping[str, Any]]) -> NDArray[np.uint8]:
-    """The losses over the iterations, averaged in buckets, logarithmic.  # (H, W, 3) uint8"""
-    import cv2
-
-    width, height = _CURVE
-    sheet = np.full((height, width, 3), _GROUND, np.uint8)
-    names = list(history[-1]["losses"]) if history else []
-    curves = {name: _averaged(history, name) for name in names}
-    values = np.concatenate([curve[1] for curve in curves.values()]) if curves else np.ones(1)
-    low, high = np.log(values.min()), np.log(values.max())
-    span = max(high - low, 1e-6)
-    last = max(1, history[-1]["iteration"]) if history else 1
-    for number, (name, (places, means)) in enumerate(curves.items()):
-        colour = _COLOURS[number % len(_COLOURS)]
-        x = places / last * (width - 20) + 10
-        y = height - 12 - (np.log(means) - low) / span * (height - 60)
-        points = np.stack((x, y), -1).round().astype(np.int32)
-        cv2.polylines(sheet, [points], False, colour, 1, cv2.LINE_AA)
-        _write_text(sheet, f"{name} {means[-1]:.4f}", (10 + 150 * number, 18), colour)
+            y = top + row * (tile + _GAP)
+            sheet[y : y + tile, x : x + tile] = as_dtype(_scaled(image, tile), np.uint8)
+        x += tile + _GAP
     return sheet
 
 
@@ -85,22 +107,51 @@ def write_png(path: Path, picture: NDArray[np.uint8]) -> None:
     write_whole(path, bytes(data))
 
 
-def _averaged(
-    history: Sequence[Mapping[str, Any]], name: str
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(iterations, mean losses) of at most `_BUCKETS` stretches of the history."""
-    seen = [(line["iteration"], line["losses"][name]) for line in history if name in line["losses"]]
-    parts = np.array_split(np.array(seen, np.float64), min(_BUCKETS, len(seen)))
-    means = np.array([part.mean(0) for part in parts])
-    return means[:, 0], np.maximum(means[:, 1], 1e-9)
-
-
-def _write_text(
+def write_text(
     sheet: NDArray[np.uint8],
     text: str,
     place: tuple[int, int],
-    colour: tuple[int, int, int] = (230, 230, 230),
+    colour: tuple[int, int, int],
+    size: float = 0.45,
 ) -> None:
+    """A line of text, the left end of its ground line at (x, y)."""
     import cv2
 
-    cv2.putText(sheet, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, 1, cv2.LINE_AA)
+    # The font knows no other letters, and draws a question mark for each of their bytes.
+    plain = text.encode("ascii", "replace").decode()
+    cv2.putText(sheet, plain, place, cv2.FONT_HERSHEY_SIMPLEX, size, colour, 1, cv2.LINE_AA)
+
+
+def fitting(text: str, width: int) -> str:
+    """The text, cut off at the end where it is wider than `width` pixels."""
+    import cv2
+
+    while text and cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 0.45, 1)[0][0] > width:
+        text = text[:-1]
+    return text
+
+
+def _tile(size: int, room: int) -> int:
+    """Side at which a picture is shown: enlarged by whole numbers to 128 pixels if there is room,
+    as it is, or made smaller."""
+    if size > room:
+        return room
+    times = max(1, -(-_TILE // size))
+    return size * min(times, room // size)
+
+
+def _scaled(image: Image, tile: int) -> Image:
+    import cv2
+
+    side = len(image)
+    if side == tile:
+        return image
+    kind = cv2.INTER_AREA if side > tile else cv2.INTER_NEAREST
+    return cv2.resize(image, (tile, tile), interpolation=kind)
+
+
+def _inside(images: Sequence[Image], masks: Sequence[Image]) -> list[Image]:
+    return [
+        image * (mask if mask.shape[2] in (1, image.shape[2]) else mask[..., :1])
+        for image, mask in zip(images, masks, strict=True)
+    ]

@@ -22,6 +22,8 @@ from ..types import Crop, CropSpec, Swap
 from .checkpoint import Generation, open_generation
 from .nets import check_net
 
+OUTPUTS = ("image", "swap_mask", "target_mask")
+"""What an exported net gives, in this order; without masks only the first."""
 _EXPORT = 1
 """Raise it when an exported graph changes, so that caches of the old one are left alone."""
 
@@ -51,18 +53,18 @@ class NetSwap(StageBase):
     ) -> None:
         """Raises InputError where the generation is damaged or belongs to another net."""
         self.batch_size, self.spec = batch_size, spec
-        self._name, self._config, self._build = name, config, build
+        self._name, self.config, self._build = name, config, build
         self._context, self._masks, self._extra = context, masks, extra
-        self._generation = open_generation(generation)
+        self.generation = open_generation(generation)
         try:
-            check_net(self._generation.facts, config, name)
+            check_net(self.generation.facts, config, name)
         except InputError as error:
             raise InputError(f"generation '{generation}': {error}") from error
         self._session: Session | None = None
 
     def open(self) -> None:
         """Export the net if no earlier run did, and load it."""
-        facts = [_EXPORT, asdict(self._config), self._generation.weights_sha256, self._extra]
+        facts = [_EXPORT, asdict(self.config), self.generation.weights_sha256, self._extra]
         digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:32]
         self._session = self._context.exported(f"{self._name}-{digest}", self._plan)
 
@@ -89,16 +91,29 @@ class NetSwap(StageBase):
             for i, crop in enumerate(batch)
         ]
 
-    def _plan(self) -> ExportPlan:
+    def export_plan(self) -> ExportPlan:
+        """The net as other programs get it; see ExportableStage."""
+        return self._plan()
+
+    def plan(self, net: Any, more: Mapping[str, Any] | None = None) -> ExportPlan:
+        """How `net` is exported: what it takes and gives are this stage's.
+
+        more  example tensors of further inputs, by name
+        """
         import torch
 
+        size, more = self.spec.size, more or {}
+        faces = torch.rand(2, 3, size, size, generator=torch.Generator().manual_seed(0))
         return ExportPlan(
-            module=self._build(self._generation).eval(),
-            inputs=(torch.rand(2, 3, self.spec.size, self.spec.size),),
-            input_names=("face",),
-            output_names=("image", "swap_mask", "target_mask") if self._masks else ("image",),
+            module=net.eval(),
+            inputs=(faces, *more.values()),
+            input_names=("face", *more),
+            output_names=OUTPUTS if self._masks else OUTPUTS[:1],
             dynamic={"face": {0: "batch"}},
         )
+
+    def _plan(self) -> ExportPlan:
+        return self.plan(self._build(self.generation))
 
 
 def _named(masks: Sequence[Any], index: int) -> Mapping[str, Any]:

@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Literal
 
 from ..errors import WeightsError
+from ..lock import one_at_a_time
 from ..stages import WeightFile
 from .download import DownloadError, Opener, Progress, download, open_url
-from ..lock import one_at_a_time
 
 _log = logging.getLogger(__name__)
 

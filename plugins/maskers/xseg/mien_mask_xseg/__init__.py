@@ -1,15 +1,20 @@
-"""The masker `xseg`: the segmentation net that DeepFaceLab's users train for their own clips."""
+"""The masker `xseg`, and the model of that name which learns from masks that were drawn by hand."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from mien.errors import ConfigError
 from mien.hooks import hookimpl
 from mien.options import option
-from mien.stages import Context, MaskerProvider, MaskerStage
+from mien.stages import Context, MaskerProvider, MaskerStage, ModelProvider, SwapStage
 from mien.types import FaceType
+
+if TYPE_CHECKING:
+    from .trainer import XSegTrainer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +22,9 @@ class Options:
     """What can be set."""
 
     model: Path | None = option(
-        None, "Folder of a trained XSeg model, or its file XSeg_256.npy or XSeg_model.onnx"
+        None,
+        "Folder of a model that `mien train xseg` or DeepFaceLab made, or its file XSeg_256.npy or "
+        "XSeg_model.onnx",
     )
     face_type: FaceType | None = option(
         None,
@@ -33,6 +40,45 @@ def create(options: Options, context: Context) -> MaskerStage:
     from .stage import XSegMasker
 
     return XSegMasker(options, context)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearnOptions:
+    """The net, which is fixed once training has begun, and how it learns, which is not."""
+
+    face_type: FaceType = option(FaceType.WHOLE, "How much of the head it sees")
+    size: int = option(
+        256, "Side of picture and mask; 256 is DeepFaceLab's", unit="pixels", ge=64, le=512,
+        multiple_of=64,
+    )  # fmt: skip
+    base: int = option(32, "Channels of the first level; 32 is DeepFaceLab's", ge=4, le=64)
+    learning_rate: float = option(1e-4, "Step size of the optimizer", gt=0, le=0.1)
+
+
+def create_swap(options: LearnOptions, context: Context, generation: Path) -> SwapStage:
+    """Raises ConfigError: this model makes masks."""
+    raise ConfigError(
+        "model 'xseg' makes masks, not faces; use it with: --masker xseg --xseg-model FOLDER"
+    )
+
+
+def train(options: LearnOptions, context: Context) -> XSegTrainer:
+    """A fresh net, ready to learn."""
+    from .trainer import XSegTrainer
+
+    return XSegTrainer(options, context)
+
+
+@hookimpl
+def mien_models() -> Iterator[ModelProvider]:
+    """The net while it learns; source and target are two facesets, or one named twice."""
+    yield ModelProvider(
+        name="xseg",
+        summary="Learns masks from faces whose masks were drawn by hand, for the masker xseg",
+        options=LearnOptions,
+        create=create_swap,
+        train=train,
+    )
 
 
 @hookimpl

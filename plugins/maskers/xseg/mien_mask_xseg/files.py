@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from mien.errors import ConfigError, WeightsError
+from mien.training import checkpoint
 from mien.types import FaceType
 from mien.weights.pickles import PickleError, load_path
 from mien.weights.tensors import load_into, read_tensors
@@ -38,16 +39,37 @@ def find_model(model: Path | None) -> Path:
     if model is None:
         raise ConfigError(
             "masker.xseg.model: no XSeg model is named, and none is published: XSeg is trained for "
-            "the faces at hand, with DeepFaceLab's XSeg tools; name the folder with its "
-            f"{NAMES[0]}, as [masker.xseg] model or --xseg-model"
+            "the faces at hand, with `mien train xseg` or DeepFaceLab's tools; name its folder, as "
+            "[masker.xseg] model or --xseg-model"
         )
     if model.is_file():
         return model
+    if checkpoint.read_card(model) is not None:
+        return _newest(model).folder / checkpoint.WEIGHTS
     for name in NAMES:
         if (model / name).is_file():
             return model / name
     what = f"holds neither {NAMES[0]} nor {NAMES[1]}" if model.is_dir() else "does not exist"
     raise WeightsError(f"{model}: masker.xseg.model: {what}")
+
+
+def trained_shape(model: Path | None) -> tuple[int, int]:
+    """(side, channels of the first level) of a model: DeepFaceLab's have 256 and 32."""
+    if model is not None and model.is_dir() and checkpoint.read_card(model) is not None:
+        net = _newest(model).facts.get("net", {})
+        return int(net.get("size", 256)), int(net.get("base", 32))
+    return 256, 32
+
+
+def _newest(model: Path) -> checkpoint.Generation:
+    card, generation = checkpoint.read_card(model), checkpoint.latest(model)
+    if card is not None and card.plugin != "xseg":
+        raise WeightsError(
+            f"{model}: masker.xseg.model: is a model of '{card.plugin}', which makes no masks alone"
+        )
+    if generation is None:
+        raise WeightsError(f"{model}: masker.xseg.model: nothing is saved there yet")
+    return generation
 
 
 def trained_face_type(model: Path | None) -> FaceType | None:
@@ -57,6 +79,8 @@ def trained_face_type(model: Path | None) -> FaceType | None:
     """
     if model is None:
         return None
+    if model.is_dir() and (card := checkpoint.read_card(model)) is not None:
+        return FaceType(card.face_type)
     path = (model if model.is_dir() else model.parent) / DATA
     if not path.is_file():
         return None

@@ -13,7 +13,7 @@ from mien.types import Crop, CropSpec, FaceType
 from mien.weights import file_sha256
 
 from . import Options
-from .files import find_model, load_net, trained_face_type
+from .files import find_model, load_net, trained_face_type, trained_shape
 
 SIZE = 256
 
@@ -24,7 +24,8 @@ class XSegMasker(StageBase):
     def __init__(self, options: Options, context: Context) -> None:
         self.batch_size = options.batch_size
         kind = options.face_type or trained_face_type(options.model) or FaceType.WHOLE
-        self.spec = CropSpec(face_type=kind, size=SIZE)
+        self._shape = trained_shape(options.model)
+        self.spec = CropSpec(face_type=kind, size=self._shape[0])
         self._options, self._context = options, context
         self._session: Session | None = None
         self._is_dfl_export = False
@@ -37,14 +38,14 @@ class XSegMasker(StageBase):
             self._session = self._context.onnx(path)
         else:
             key = f"xseg 1, weights {file_sha256(path)}"
-            self._session = self._context.exported(key, lambda: export_plan(path))
+            self._session = self._context.exported(key, lambda: export_plan(path, *self._shape))
 
     def close(self) -> None:
         """Let the session go."""
         self._session = None
 
     def __call__(self, batch: Sequence[Crop], /) -> list[Mask]:
-        """Masks (256, 256, 1) float32 0..1, in order."""
+        """Masks (S, S, 1) float32 0..1, in order."""
         if not batch:
             return []
         if self._session is None:
@@ -65,13 +66,16 @@ class XSegMasker(StageBase):
         return result
 
 
-def export_plan(path: Path) -> ExportPlan:
+def export_plan(path: Path, size: int = SIZE, base: int = 32) -> ExportPlan:
     """How the net with the weights of `path` becomes ONNX: any batch, masks instead of logits."""
     import torch
 
+    from .net import NetConfig
+
+    net = load_net(path, NetConfig(base=base, size=size))
     return ExportPlan(
-        module=torch.nn.Sequential(load_net(path), torch.nn.Sigmoid()).eval(),
-        inputs=(torch.zeros(2, 3, SIZE, SIZE),),
+        module=torch.nn.Sequential(net, torch.nn.Sigmoid()).eval(),
+        inputs=(torch.zeros(2, 3, size, size),),
         input_names=("image",),
         output_names=("mask",),
         dynamic={"image": {0: "batch"}},

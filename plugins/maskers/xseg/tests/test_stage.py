@@ -73,9 +73,7 @@ def test_faint_values_go_and_others_stay(model: Path) -> None:
 
 def test_no_model_is_told_with_the_way_to_one() -> None:
     stage = create(Options(), FakeContext())
-    with pytest.raises(
-        ConfigError, match=r"trained for the faces at hand, with DeepFaceLab's XSeg"
-    ):
+    with pytest.raises(ConfigError, match=r"trained for the faces at hand, with `mien train xseg`"):
         stage.open()
 
 

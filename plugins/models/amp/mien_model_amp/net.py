@@ -39,7 +39,7 @@ class Inter(nn.Module):
 
     def forward(self, narrow: Tensor) -> Tensor:
         """(N, ae_dims) -> (N, inter_dims, R / 32, R / 32)."""
-        code: Tensor = self.dense2(narrow).unflatten(1, self._map)
+        code: Tensor = self.dense2(narrow).reshape(-1, *self._map)
         return code
 
 

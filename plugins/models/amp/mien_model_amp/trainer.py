@@ -57,12 +57,13 @@ class AmpTrainer:
         self._net: Amp = build_net(self.config, draw).to(self._device)
         self._optimizer = self._make_optimizer(self._learning(), 0)
         self._judge = self._make_judge(draw) if options.gan_power else None
-        self._learners = Learners(
+        self.learners = Learners(
             model="amp",
             config=self.config,
             net=self._net,
             optimizer=self._optimizer,
             judges={"gan": self._judge} if self._judge else {},
+            people=("inter_src.", "inter_dst."),
         )
 
     def step(self, batch: TrainBatch) -> Mapping[str, float]:
@@ -71,7 +72,7 @@ class AmpTrainer:
         taken = self.channels(len(batch.source.warped))
         self._optimizer.zero_grad(set_to_none=True)
         objective, made, losses = self.objective(batch, taken)
-        total(objective, parity=parity).backward()  # type: ignore[no-untyped-call]
+        self._optimizer.backward(total(objective, parity=parity))
         self._optimizer.step()
         told = {name: float(values.detach().mean()) for name, values in losses.items()}
         if self._judge is not None:
@@ -158,11 +159,11 @@ class AmpTrainer:
 
     def state(self) -> TrainerState:
         """Weights, the judge's weights, all slots, and the net's shape."""
-        return self._learners.state()
+        return self.learners.state()
 
     def load(self, state: TrainerState) -> None:
         """Go on from `state`.  Raises InputError where it belongs to another net."""
-        self._learners.load(state)
+        self.learners.load(state)
 
     def _learning(self) -> Iterable[nn.Parameter]:
         """All weights; in parity the people's own layers keep their first values for ever."""

@@ -28,7 +28,7 @@ def _one_thread() -> None:
 class TestAmp(ModelConformance):
     plugin = mien_model_amp
     name = "amp"
-    options: ClassVar[dict[str, Any]] = {**SMALL, "learning_rate": 1e-3}
+    options: ClassVar[dict[str, Any]] = {**SMALL, "learning_rate": 1e-4}
 
 
 class TestAmpHalfwayWithAJudge(ModelConformance):

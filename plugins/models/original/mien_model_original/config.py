@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mien.training.people_options import share
+
 from . import Options
 
 
@@ -27,15 +29,15 @@ class NetConfig:
 def config_of(options: Options) -> NetConfig:
     """The net that the options ask for: the original's at width 1, or a share of its channels."""
 
-    def share(channels: int) -> int:
-        return max(8, round(channels * options.width / 8) * 8)
+    def part(channels: int) -> int:
+        return share(channels, options.width)
 
-    convs = tuple(share(channels) for channels in (128, 256, 512, 1024))
+    convs = tuple(part(channels) for channels in (128, 256, 512, 1024))
     return NetConfig(
         size=options.size,
         convs=convs[:3] if options.lowmem else convs,
-        dense=share(512 if options.lowmem else 1024),
-        code=share(1024),
-        decoder=tuple(share(channels) for channels in (256, 128, 64)),
+        dense=part(512 if options.lowmem else 1024),
+        code=part(1024),
+        decoder=tuple(part(channels) for channels in (256, 128, 64)),
         learn_mask=options.learn_mask,
     )

@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from mien.stages import Context
-from mien.training.checkpoint import Generation
+from mien.training import people_swap
 from mien.training.swap import NetSwap
-from mien.types import CropSpec
 
 from . import Options
-from .config import NetConfig, config_of
+from .config import config_of
 
 
 def make_swap(options: Options, context: Context, generation: Path) -> NetSwap:
@@ -20,23 +19,18 @@ def make_swap(options: Options, context: Context, generation: Path) -> NetSwap:
     Raises InputError where the generation is damaged or belongs to another net.
     """
     config = config_of(options)
-    return NetSwap(
+
+    def make() -> Any:
+        from .net import make_net
+
+        return make_net(config)
+
+    return people_swap.make_swap(
         "original",
+        make,
         config,
-        lambda saved: _net(config, saved),
+        options=options,
         context=context,
         generation=generation,
-        spec=CropSpec(face_type=options.face_type, size=options.size),
-        batch_size=options.batch_size,
-        masks=options.learn_mask,
+        size=config.size,
     )
-
-
-def _net(config: NetConfig, generation: Generation) -> Any:
-    from mien.training.state import load_weights
-
-    from .net import SwapNet, build
-
-    net = build(config)
-    load_weights(net, generation.weights())
-    return SwapNet(net)

@@ -13,6 +13,8 @@ import pytest
 import torch
 from mien.errors import InputError
 from mien.geometry import make_crop
+from mien.nets.fsinitial import build
+from mien.nets.fsnets import SwapNet
 from mien.testing.fakes import FakeContext, face_at, frames
 from mien.testing.models import ModelConformance
 from mien.training import checkpoint
@@ -20,9 +22,9 @@ from mien.training.base import Side, TrainBatch, TrainerState
 from mien_model_original import Options
 from mien_model_original.config import NetConfig, config_of
 from mien_model_original.files import from_faceswap, to_faceswap
-from mien_model_original.net import Original, SwapNet, build
+from mien_model_original.net import make_net
 from mien_model_original.stage import make_swap
-from mien_model_original.trainer import OriginalTrainer
+from mien_model_original.trainer import make_trainer
 
 SMALL = Options(size=32, width=0.0625, learn_mask=True)
 
@@ -48,7 +50,7 @@ class TestOriginalWithMasks(ModelConformance):
 def shape_of(config: NetConfig) -> dict[str, torch.Tensor]:
     """The weights of a net, without memory behind them."""
     with torch.device("meta"):
-        return Original(config).state_dict()
+        return make_net(config).state_dict()
 
 
 @pytest.mark.parametrize(
@@ -124,12 +126,14 @@ def reference(arrays: dict[str, np.ndarray], config: NetConfig, face: np.ndarray
 def test_with_faceswaps_weights_it_computes_what_faceswap_does(change: dict[str, bool]) -> None:
     config = config_of(replace(SMALL, **change))
     arrays = random_arrays(config)
-    net = build(config)
+    net = build(lambda: make_net(config), None)
     ours = from_faceswap(arrays, config)
     net.load_state_dict({name: torch.from_numpy(value) for name, value in ours.items()})
     face = np.random.default_rng(1).random((config.size, config.size, 3))
     with torch.inference_mode():
-        made = SwapNet(net)(torch.from_numpy(face.transpose(2, 0, 1)[None].astype(np.float32)))[0]
+        made = SwapNet(net, config.size, config.size)(
+            torch.from_numpy(face.transpose(2, 0, 1)[None].astype(np.float32))
+        )[0]
     wanted = reference(arrays, config, face)
     assert wanted.std() > 0.01
     np.testing.assert_allclose(made[0].numpy().transpose(1, 2, 0), wanted, atol=2e-6)
@@ -186,7 +190,8 @@ def test_names_and_shapes_are_those_of_the_published_files(
 def test_initial_weights_follow_the_seed_and_the_published_rule() -> None:
     config = config_of(Options(size=32, width=0.125))
     one, same, other = (
-        build(config, torch.Generator().manual_seed(seed)).state_dict() for seed in (1, 1, 2)
+        build(lambda: make_net(config), torch.Generator().manual_seed(seed)).state_dict()
+        for seed in (1, 1, 2)
     )
     assert all(value.equal(same[name]) for name, value in one.items())
     assert not one["encoder.convs.1.weight"].equal(other["encoder.convs.1.weight"])
@@ -212,7 +217,7 @@ def batch(size: int, count: int = 4) -> TrainBatch:
 
 
 def test_a_learned_mask_becomes_the_mask_it_was_shown() -> None:
-    trainer = OriginalTrainer(replace(SMALL, learning_rate=3e-3), FakeContext())
+    trainer = make_trainer(replace(SMALL, learning_rate=3e-3), FakeContext())
     shown = batch(32)
     for _ in range(60):
         trainer.step(shown)
@@ -222,7 +227,7 @@ def test_a_learned_mask_becomes_the_mask_it_was_shown() -> None:
 
 
 def test_the_learning_rate_may_change_when_a_training_goes_on() -> None:
-    trainer = OriginalTrainer(SMALL, FakeContext())
+    trainer = make_trainer(SMALL, FakeContext())
     trainer.step(batch(32))
     state = trainer.state()
     kept = TrainerState(
@@ -230,7 +235,7 @@ def test_the_learning_rate_may_change_when_a_training_goes_on() -> None:
         optimizer={name: value.clone() for name, value in state.optimizer.items()},
         facts=state.facts,
     )
-    still = OriginalTrainer(replace(SMALL, learning_rate=1e-12), FakeContext())
+    still = make_trainer(replace(SMALL, learning_rate=1e-12), FakeContext())
     still.load(kept)
     still.step(batch(32))
     for name, value in still.state().weights.items():
@@ -238,7 +243,7 @@ def test_the_learning_rate_may_change_when_a_training_goes_on() -> None:
 
 
 def saved(folder: Path, options: Options) -> Path:
-    trainer = OriginalTrainer(options, FakeContext())
+    trainer = make_trainer(options, FakeContext())
     return checkpoint.save(folder, trainer.state(), 1).folder
 
 
@@ -248,8 +253,7 @@ def test_the_swap_refuses_a_checkpoint_of_another_shape(tmp_path: Path) -> None:
         make_swap(replace(SMALL, learn_mask=False), FakeContext(), generation)
     assert str(error.value) == (
         f"generation '{generation}': it holds another net: learn_mask is True, the options ask "
-        "for False.  Use the options it was begun with (size, width, lowmem, learn_mask), or "
-        "another folder"
+        "for False.  Use the options it was begun with, or another folder"
     )
 
 
@@ -262,7 +266,7 @@ def test_the_swap_refuses_a_checkpoint_that_breaks_off(tmp_path: Path) -> None:
 
 
 def test_the_exported_net_gives_the_trainers_own_swap(tmp_path: Path) -> None:
-    trainer = OriginalTrainer(SMALL, FakeContext())
+    trainer = make_trainer(SMALL, FakeContext())
     generation = checkpoint.save(tmp_path / "m", trainer.state(), 1).folder
     stage = make_swap(SMALL, FakeContext(cache=tmp_path), generation)
     shown = batch(32, 2)

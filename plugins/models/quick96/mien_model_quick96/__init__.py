@@ -11,6 +11,8 @@ from mien.hooks import hookimpl
 from mien.options import option
 from mien.stages import Context, ModelProvider, SwapStage
 
+from .dfl import DFL
+
 if TYPE_CHECKING:
     from .trainer import Quick96Trainer
 
@@ -51,4 +53,5 @@ def mien_models() -> Iterator[ModelProvider]:
         options=Options,
         create=create,
         train=train,
+        dfl=DFL,
     )

@@ -40,12 +40,13 @@ class Quick96Trainer:
         self._optimizer = RMSprop(
             self._net.parameters(), lr=options.learning_rate, dropout=DROPOUT, seed=seed
         )
-        self._learners = Learners(
+        self.learners = Learners(
             model="quick96",
             config=NetConfig(),
             net=self._net,
             optimizer=self._optimizer,
             judges={},
+            people=("inter.",),
         )
 
     def step(self, batch: TrainBatch) -> Mapping[str, float]:
@@ -54,7 +55,8 @@ class Quick96Trainer:
             batch = self._every_third_again(batch)
         self._optimizer.zero_grad(set_to_none=True)
         losses = self.losses(batch)
-        total(losses["source"] + losses["target"], parity=self._parity).backward()  # type: ignore[no-untyped-call]
+        objective = total(losses["source"] + losses["target"], parity=self._parity)
+        self._optimizer.backward(objective)
         self._optimizer.step()
         return {name: float(values.detach().mean()) for name, values in losses.items()}
 
@@ -72,11 +74,11 @@ class Quick96Trainer:
 
     def state(self) -> TrainerState:
         """Weights, slots, and the net's shape."""
-        return self._learners.state()
+        return self.learners.state()
 
     def load(self, state: TrainerState) -> None:
         """Go on from `state`.  Raises InputError where it belongs to another net."""
-        self._learners.load(state)
+        self.learners.load(state)
 
     def _every_third_again(self, batch: TrainBatch) -> TrainBatch:
         before = self._before[-1] if self._before else None

@@ -12,6 +12,8 @@ from mien.options import option
 from mien.stages import Context, ModelProvider, SwapStage
 from mien.types import FaceType
 
+from .dfl import DFL
+
 if TYPE_CHECKING:
     from .trainer import SaehdTrainer
 
@@ -95,4 +97,12 @@ def mien_models() -> Iterator[ModelProvider]:
         options=Options,
         create=create,
         train=train,
+        pretraining={
+            "lr_dropout": False,
+            "gan_power": 0.0,
+            "true_face_power": 0.0,
+            "face_style_power": 0.0,
+            "bg_style_power": 0.0,
+        },
+        dfl=DFL,
     )

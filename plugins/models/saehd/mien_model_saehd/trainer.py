@@ -23,7 +23,7 @@ from mien.types import CropSpec
 from torch import Tensor, nn
 
 from . import Options
-from .config import config_of
+from .config import NetConfig, config_of
 from .net import SaehdNet, TwoInters, build_net
 
 STYLE = 10_000.0
@@ -36,8 +36,7 @@ class SaehdTrainer:
     def __init__(self, options: Options, context: Context) -> None:
         """Raises ConfigError where the options do not go together."""
         self._options, self._device = options, torch.device(context.device)
-        self.config = config_of(options)
-        _check(options)
+        self.config = _check(options)
         size = options.resolution
         self.spec = CropSpec(face_type=options.face_type, size=size)
         self.input_size = self.output_size = size
@@ -55,12 +54,13 @@ class SaehdTrainer:
         self._judge = self._make_judge(draw) if options.gan_power else None
         self._code_judge = self._make_code_judge(draw) if options.true_face_power else None
         judges = {"gan": self._judge, "code": self._code_judge}
-        self._learners = Learners(
+        self.learners = Learners(
             model="saehd",
             config=self.config,
             net=self._net,
             optimizer=self._optimizer,
             judges={name: judge for name, judge in judges.items() if judge is not None},
+            people=("inter.", "inter_AB.", "inter_B."),
         )
 
     # --- learning -------------------------------------------------------------------------------
@@ -70,7 +70,7 @@ class SaehdTrainer:
         options = self._options
         self._optimizer.zero_grad(set_to_none=True)
         objective, made, losses = self.objective(batch)
-        total(objective, parity=options.parity).backward()  # type: ignore[no-untyped-call]
+        self._optimizer.backward(total(objective, parity=options.parity))
         self._optimizer.step()
         told = {name: float(values.detach().mean()) for name, values in losses.items()}
         return told | self.judge(batch, made)
@@ -146,11 +146,11 @@ class SaehdTrainer:
 
     def state(self) -> TrainerState:
         """Weights, the judges' weights, all slots, and the net's shape."""
-        return self._learners.state()
+        return self.learners.state()
 
     def load(self, state: TrainerState) -> None:
         """Go on from `state`.  Raises InputError where it belongs to another net."""
-        self._learners.load(state)
+        self.learners.load(state)
 
     # --- making ---------------------------------------------------------------------------------
 
@@ -187,13 +187,30 @@ class SaehdTrainer:
         return Adversary(net, self._make_optimizer(net.parameters(), 2))
 
 
-def _check(options: Options) -> None:
-    """Raise ConfigError where options contradict each other."""
+def _check(options: Options) -> NetConfig:
+    """The net that the options ask for.  Raises ConfigError with all that contradicts itself."""
+    problems: list[str] = []
+    config = None
+    try:
+        config = config_of(options)
+    except ConfigError as error:
+        problems += error.problems
     family = options.archi.lower().partition("-")[0]
-    if options.true_face_power and family != "df":
-        raise ConfigError(
+    if options.true_face_power and family == "liae":
+        problems.append(
             f"model.saehd.true_face_power: is for df only, and archi is '{options.archi}'; "
             "set it to 0, or train a df model"
         )
+    if options.freeze_common and family == "df":
+        problems.append(
+            f"model.saehd.freeze_common: is for liae only, and archi is '{options.archi}'; "
+            "leave it out, or train a liae model"
+        )
     if options.gan_power:
-        check_unet(options.gan_patch_size or options.resolution // 8, options.resolution)
+        try:
+            check_unet(options.gan_patch_size or options.resolution // 8, options.resolution)
+        except ConfigError as error:
+            problems += error.problems
+    if problems or config is None:
+        raise ConfigError(problems)
+    return config

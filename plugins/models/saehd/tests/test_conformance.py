@@ -48,6 +48,7 @@ class TestLiaeWithJudges(ModelConformance):
     ("options", "told"),
     [
         ({"true_face_power": 0.1}, "true_face_power: is for df only, and archi is 'liae-ud'"),
+        ({"freeze_common": True, "archi": "df"}, "freeze_common: is for liae only"),
         ({"archi": "df-x"}, "archi 'df-x': must be df or liae"),
         ({"resolution": 80}, "resolution 80: must be a multiple of 32"),
         ({"gan_power": 0.1, "gan_patch_size": 128, "resolution": 96}, "gan_patch_size 128"),
@@ -56,6 +57,13 @@ class TestLiaeWithJudges(ModelConformance):
 def test_options_that_contradict_each_other_are_refused(options: dict[str, Any], told: str) -> None:
     with pytest.raises(ConfigError, match=told):
         mien_model_saehd.train(parse(mien_model_saehd.Options, options), FakeContext())
+
+
+def test_all_contradictions_are_said_at_once() -> None:
+    options = {"resolution": 80, "true_face_power": 0.1, "gan_power": 0.1, "gan_patch_size": 128}
+    with pytest.raises(ConfigError) as caught:
+        mien_model_saehd.train(parse(mien_model_saehd.Options, options), FakeContext())
+    assert len(caught.value.problems) == 3
 
 
 def test_a_judge_that_was_switched_on_later_begins_anew() -> None:

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Matrix
+from ...arrays import Matrix
 
 LEAST_SIDE = 64
 _FAR = 2.5
@@ -78,10 +78,10 @@ def draw(
     right, down = moves.uniform(-shift, shift), moves.uniform(-shift, shift)
     mirrored = bool(flip and moves.randint(10) < 4)
     matrix = cv2.getRotationMatrix2D((used // 2, used // 2), angle, scale)
-    matrix = np.asarray(matrix, np.float64)
-    matrix[:, 2] += np.array([right * used, down * used])
+    moved: Matrix = np.array(matrix, np.float64)
+    moved[:, 2] += np.array([right * used, down * used])
     return ParityWarp(
-        side=used, wanted=side, across=_across(bends, used), matrix=matrix, flip=mirrored
+        side=used, wanted=side, across=_across(bends, used), matrix=moved, flip=mirrored
     )
 
 

@@ -1,0 +1,105 @@
+"""Teaches XSeg which pixels are face, from facesets whose masks were drawn by hand."""
+# ruff: noqa: TID253  (imported only when a training begins)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from mien.arrays import Image
+from mien.nets.initial import initialise
+from mien.stages import Context
+from mien.training.base import Side, TrainBatch, TrainerState
+from mien.training.learners import Learners
+from mien.training.optimizers import DROPOUT, RMSprop
+from mien.training.preview import pictures
+from mien.types import CropSpec
+from torch import Tensor
+from torch.nn import functional as nnf
+
+from . import LearnOptions
+from .net import NetConfig, XSeg
+from .variations import Variations
+
+GREEN = (0.0, 0.5, 0.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shape:
+    """All that the weights depend on."""
+
+    size: int
+    base: int
+
+
+class XSegTrainer:
+    """The net while it learns; both facesets are alike to it."""
+
+    def __init__(self, options: LearnOptions, context: Context) -> None:
+        size = options.size
+        self.input_size = self.output_size = size
+        self.spec = CropSpec(face_type=options.face_type, size=size)
+        self._device = torch.device(context.device)
+        self._seed = int(context.rng("xseg", "weights").integers(1 << 31))
+        with torch.random.fork_rng(devices=[]):
+            net = XSeg(NetConfig(base=options.base, size=size))
+        initialise(net, torch.Generator().manual_seed(self._seed))
+        self._net = net.to(self._device)
+        self._optimizer = RMSprop(
+            self._net.parameters(), lr=options.learning_rate, dropout=DROPOUT, seed=self._seed
+        )
+        self.learners = Learners(
+            model="xseg",
+            config=Shape(size=size, base=options.base),
+            net=self._net,
+            optimizer=self._optimizer,
+            judges={},
+        )
+
+    def step(self, batch: TrainBatch) -> Mapping[str, float]:
+        """One step of learning; the cross-entropy of `mask`, and the part of it that is `wrong`."""
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._optimizer.iters)
+        images, masks = Variations(generator)(*_joined(batch))
+        self._optimizer.zero_grad(set_to_none=True)
+        logits = self._net(images).float()
+        loss = nnf.binary_cross_entropy_with_logits(logits, masks)
+        self._optimizer.backward(loss)
+        self._optimizer.step()
+        return {"mask": float(loss.detach()), "wrong": _wrong(logits.detach(), masks)}
+
+    def preview(self, batch: TrainBatch) -> Mapping[str, list[Image]]:
+        """Each face over green where its mask ends, what the net finds, and the face with that."""
+        columns: dict[str, list[Image]] = {}
+        for name, side in (("source", batch.source), ("target", batch.target)):
+            with torch.inference_mode():
+                found = torch.sigmoid(self._net(side.face).float())
+            columns[name] = pictures(_over_green(side, side.mask))
+            columns[f"{name} found"] = pictures(found.expand(-1, 3, -1, -1))
+            columns[f"{name} with it"] = pictures(_over_green(side, found))
+        return columns
+
+    def state(self) -> TrainerState:
+        """Weights, slots, and the net's shape."""
+        return self.learners.state()
+
+    def load(self, state: TrainerState) -> None:
+        """Go on from `state`.  Raises InputError where it belongs to another net."""
+        self.learners.load(state)
+
+
+def _joined(batch: TrainBatch) -> tuple[Tensor, Tensor]:
+    sides = (batch.source, batch.target)
+    return torch.cat([side.face for side in sides]), torch.cat([side.mask for side in sides])
+
+
+def _wrong(logits: Tensor, masks: Tensor) -> float:
+    """1 less the overlap (IoU) of what was found with what is."""
+    found, wanted = logits > 0, masks > 0.5
+    either = (found | wanted).sum().clamp(min=1)
+    return float(1 - (found & wanted).sum() / either)
+
+
+def _over_green(side: Side, mask: Tensor) -> Tensor:
+    green = torch.tensor(GREEN, device=mask.device).view(1, 3, 1, 1)
+    return side.face * mask + (0.5 * side.face + 0.5 * green) * (1 - mask)
