@@ -202,6 +202,25 @@ def _file_layout(weight: Any) -> Any:
     return to_file_layout(weight.detach().numpy())
 
 
+def test_both_judges_of_a_df_model_go_out_and_come_back(make_model, mien, tmp_path):
+    out, again = tmp_path / "out", tmp_path / "again"
+    assert mien("export", "dfl-model", make_model("df"), "-o", out, "--name", "anna")[0] == 0
+    names = {path.name.removeprefix("anna_SAEHD_") for path in out.iterdir()}
+    nets = {"encoder.npy", "inter.npy", "decoder_src.npy", "decoder_dst.npy", "src_dst_opt.npy"}
+    judges = {"GAN.npy", "GAN_opt.npy", "code_discriminator.npy", "D_code_opt.npy"}
+    assert names == nets | judges | {"data.dat"}
+    code, _, err = mien("import", "dfl-model", out, "-o", tmp_path / "ours")
+    assert code == 0
+    assert "begins anew" not in err
+    ours = tmp_path / "ours"
+    assert mien("export", "dfl-model", ours, "-o", again, "--name", "anna")[0] == 0
+    for path in out.glob("*.npy"):
+        before, after = contents(path), contents(again / path.name)
+        assert before.keys() == after.keys()
+        assert all(np.array_equal(value, after[key]) for key, value in before.items())
+    assert contents(out / "anna_SAEHD_D_code_opt.npy")["iters:0"] == 1
+
+
 @pytest.mark.slow
 def test_a_quick96_comes_in_and_goes_back(make_theirs, mien, tmp_path):
     theirs = make_theirs("Quick96")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 from mien.errors import ConfigError
+from mien.options import parse
+from mien.training.options import TrainOptions
 from mien.training.plan import Until, read_plan
+from mien_model_saehd import Options as SaehdOptions
 
 
 def test_stages_hold_their_options_and_their_ends(tmp_path: Path) -> None:
@@ -47,3 +51,15 @@ def test_what_is_wrong_is_said(tmp_path: Path, text: str, said: str) -> None:
 def test_a_plan_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         read_plan(tmp_path / "none.toml")
+
+
+def test_the_plan_of_the_documentation_is_one(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "learning.md").read_text("utf-8")
+    (block,) = re.findall(r"```toml\n(.*?)```", page, re.DOTALL)
+    path = tmp_path / "plan.toml"
+    path.write_text(block)
+    stages = read_plan(path)
+    assert [stage.name for stage in stages] == ["shapes", "details", "sharpness", "truth"]
+    for stage in stages:
+        parse(TrainOptions, stage.train)
+        parse(SaehdOptions, stage.model)

@@ -99,9 +99,16 @@ class Options:
     )
     size: int = option(
         640,
-        "Long side of the picture that the net sees, never enlarged; 0 for the frame's own",
+        "Long side of the picture that the net sees; 0 for the frame's own",
         unit="px",
         ge=0,
+    )
+    enlarge: float = option(
+        1.0,
+        "Frames smaller than that are enlarged by up to this factor: finds smaller faces, and more "
+        "that are none",
+        ge=1,
+        le=4,
     )
     pyramid: bool | None = option(
         None,

@@ -101,7 +101,7 @@ class RetinaFaceDetector(StageBase):
 
     def _levels(self, own: int) -> list[tuple[float, float]]:
         """Long sides to look at, each with the face side (in it) at which the next takes over."""
-        side: float = min(self._options.size or own, own)
+        side: float = min(self._options.size or own, own * self._options.enlarge)
         sides = [side]
         while self._pyramid and side > COARSEST:
             side /= 2

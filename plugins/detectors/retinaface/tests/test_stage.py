@@ -188,3 +188,11 @@ def test_shrinking_averages_every_pixel() -> None:
     lines[:, ::8] = 255
     fed = prepare(lines, (8, 1)) + MEAN_BGR[:, None, None]
     np.testing.assert_allclose(fed, 255 / 8, atol=0.51)
+
+
+def test_a_small_frame_is_enlarged_where_that_is_asked_for() -> None:
+    net = WhiteSpots()
+    frame = frame_with(width=100, height=50)
+    detector_of(net, size=180, enlarge=4.0)([frame])
+    detector_of(net, enlarge=2.0)([frame])
+    assert net.shown == [(1, 3, 90, 180), (1, 3, 100, 200)]

@@ -78,3 +78,24 @@ def test_a_judge_that_was_switched_on_later_begins_anew() -> None:
     assert all(torch.equal(first[n], v) for n, v in judged._judge.net.state_dict().items())
     for name, value in plain._net.state_dict().items():
         assert torch.equal(value, judged._net.state_dict()[name])
+
+
+@pytest.mark.parametrize(("archi", "parts"), [("df", {"inter"}), ("liae", {"inter_AB", "inter_B"})])
+def test_after_learning_faces_in_general_the_bottlenecks_begin_anew(
+    archi: str, parts: set[str]
+) -> None:
+    options = {**SMALL, "archi": archi}
+    trainer = mien_model_saehd.train(parse(mien_model_saehd.Options, options), FakeContext())
+    names = trainer.learners.net.state_dict()
+    people = {name for name in names if name.startswith(trainer.learners.people)}
+    assert {name.partition(".")[0] for name in people} == parts
+
+
+def test_learning_faces_in_general_switches_off_what_belongs_to_the_end() -> None:
+    (card,) = mien_model_saehd.mien_models()
+    late = {"gan_power": 0.1, "true_face_power": 0.1, "bg_style_power": 1.0, "lr_dropout": True}
+    options = parse(card.options, {**SMALL, "archi": "df", **late, **card.pretraining})
+    trainer = mien_model_saehd.train(options, FakeContext())
+    assert not trainer.learners.judges
+    assert not options.bg_style_power
+    assert not options.lr_dropout

@@ -1,0 +1,37 @@
+"""The source's face on what the encoder sees in the target."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mien.stages import Context
+from mien.training import people_swap
+from mien.training.people_options import PeopleOptions
+from mien.training.swap import NetSwap
+
+from .config import config_of
+
+
+def make_swap(name: str, options: PeopleOptions, context: Context, generation: Path) -> NetSwap:
+    """The stage of a saved generation.
+
+    Raises InputError where the generation is damaged or belongs to another net.
+    """
+    config = config_of(options)
+
+    def make() -> Any:
+        from .net import make_net
+
+        return make_net(name, config)
+
+    return people_swap.make_swap(
+        name,
+        make,
+        config,
+        options=options,
+        context=context,
+        generation=generation,
+        size=config.size,
+        seen=config.seen,
+    )
