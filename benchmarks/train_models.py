@@ -29,7 +29,7 @@ from harness import report, spread
 from mien.options import parse
 from mien.training.base import Side, TrainBatch, Trainer
 from mien.training.engine import Engine
-from mien.training.optimizers import EPSILON, AdaBelief, Adam, FaceOptimizer
+from mien.training.learning.optimizers import EPSILON, AdaBelief, Adam, FaceOptimizer
 from mien.training.options import TrainOptions
 from mien.training.processes import Processes
 from torch import Tensor, nn

@@ -176,7 +176,8 @@ BlendStage = Stage[BlendPair, Blended]
 
 @runtime_checkable
 class ExportableStage(Protocol):
-    """A swap stage whose net can be given to other programs; `mien.training.swap.NetSwap` is one.
+    """A swap stage whose net can be given to other programs, as that of most models can (`NetSwap`
+    in `mien.training.learning.swap`).
 
     The plan's first input is `face`, (N, 3, S, S) in order and range of `spec`; its outputs are
     `image`, the swap (N, 3, S', S') BGR 0..1, and perhaps `swap_mask` and `target_mask`

@@ -20,8 +20,8 @@ from mien.registry import Registry
 from mien.stages import ModelProvider
 from mien.testing.fakes import face_at, picture
 from mien.training.base import TrainBatch, TrainerState
-from mien.training.learners import Learners
-from mien.training.optimizers import Adam
+from mien.training.learning.learners import Learners
+from mien.training.learning.optimizers import Adam
 from mien.types import CropSpec, FaceType
 
 TITLES = ("source", "source again", "target", "target again", "swap")

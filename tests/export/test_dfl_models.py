@@ -18,7 +18,7 @@ from mien.stages import ModelProvider
 from mien.testing import FakeContext
 from mien.testing.dfl import fill, keys_of
 from mien.training import checkpoint
-from mien.training.history import read_history
+from mien.training.show.history import read_history
 from mien.weights.pickles import load_path
 from torch import nn
 

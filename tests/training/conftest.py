@@ -14,8 +14,8 @@ from mien.faceset import FaceRecord, write_face
 from mien.geometry import MEAN_FACE, crop_matrix, transform
 from mien.stages import ModelProvider
 from mien.training.base import TrainBatch, TrainerState
-from mien.training.learners import Learners
-from mien.training.optimizers import Adam
+from mien.training.learning.learners import Learners
+from mien.training.learning.optimizers import Adam
 from mien.types import CropSpec, FaceType
 
 

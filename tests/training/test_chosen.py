@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from mien.errors import ConfigError
-from mien.training.chosen import choose_faces, count_held_out, spread, spread_inside
 from mien.training.options_show import ShowOptions
+from mien.training.show.chosen import choose_faces, count_held_out, spread, spread_inside
 
 FACES = Path("faces")
 

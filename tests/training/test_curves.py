@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mien.training.curves import Curve, Curves, smoothed
-from mien.training.graph import draw_curves
-from mien.training.preview import write_png
+from mien.training.show.curves import Curve, Curves, smoothed
+from mien.training.show.graph import draw_curves
+from mien.training.show.preview import write_png
 
 
 @given(st.lists(st.floats(-1e3, 1e3), min_size=1, max_size=6000))

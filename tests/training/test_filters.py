@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from mien.training.filters import Edge, blurred, filtered, gaussian_kernel
+from mien.training.losses.filters import Edge, blurred, filtered, gaussian_kernel
 from torch.nn import functional as nnf
 
 PADDED = {"black": "constant", "mirror": "reflect", "repeat": "replicate"}

@@ -12,7 +12,7 @@ from mien.arrays import Image, Vector
 from mien.errors import WeightsError
 from mien.stages import FaceQuery, StageBase
 from mien.testing.fakes import face_at, picture
-from mien.training.heldout import Column, Examiner, Probes, reconstruction, together
+from mien.training.show.heldout import Column, Examiner, Probes, reconstruction, together
 from mien.types import Crop, CropSpec, Landmarks
 
 SPEC = CropSpec(size=64)

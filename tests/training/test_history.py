@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mien.training.history import History, read_history
+from mien.training.show.history import History, read_history
 
 
 def test_a_line_holds_what_happened_in_its_iteration(tmp_path: Path) -> None:

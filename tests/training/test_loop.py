@@ -16,9 +16,9 @@ from mien.stages import ModelProvider, NoOptions
 from mien.testing.fakes import FakeContext
 from mien.training import checkpoint
 from mien.training.course import train
-from mien.training.history import read_history
 from mien.training.options import TrainOptions
 from mien.training.progress import TrainProgress, TrainReport
+from mien.training.show.history import read_history
 
 from .conftest import make_tiny
 

@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from mien.training.losses import (
+from mien.training.losses.similarity import edges
+from mien.training.losses.table import (
     LOSSES,
     SMALLEST,
     WHOLE,
@@ -16,7 +17,6 @@ from mien.training.losses import (
     largest,
     widened,
 )
-from mien.training.similarity import edges
 from torch import Tensor
 
 Loss = Callable[..., Tensor]

@@ -13,7 +13,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.training.optimizers import AdaBelief, FaceOptimizer, RMSprop  # noqa: E402
+from mien.training.learning.optimizers import AdaBelief, FaceOptimizer, RMSprop  # noqa: E402
 
 CASES = ("rms_plain", "rms_clip", "rms_dropout", "ada_plain", "ada_clip", "ada_dropout")
 KINDS = {"RMSprop": RMSprop, "AdaBelief": AdaBelief}

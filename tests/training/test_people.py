@@ -12,9 +12,9 @@ from mien.nets.fsinitial import Drawing, build
 from mien.nets.fsnets import Branch, area_matrix, mirror_edges
 from mien.options import parse
 from mien.training.base import Side
-from mien.training.losses import LOSSES, WHOLE
-from mien.training.people_loss import PeopleLoss, eyes_and_mouth
-from mien.training.people_options import PeopleOptions, ScaledOptions, share
+from mien.training.learning.people_options import PeopleOptions, ScaledOptions, share
+from mien.training.losses.people_loss import PeopleLoss, eyes_and_mouth
+from mien.training.losses.table import LOSSES, WHOLE
 from torch import Tensor
 from torch.nn import functional as nnf
 

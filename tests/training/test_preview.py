@@ -7,7 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from mien.training.preview import contact_sheet, split_blocks, write_png
+from mien.training.show.preview import contact_sheet, split_blocks, write_png
 
 TITLES = 20
 

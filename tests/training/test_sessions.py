@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mien.training.sessions import Sessions, read_sessions
+from mien.training.show.sessions import Sessions, read_sessions
 
 
 def test_a_session_tells_what_it_did_and_how_fast(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from mien.errors import OutputError
-from mien.training.tensorboard import EventFile, crc32c
+from mien.training.show.tensorboard import EventFile, crc32c
 
 pytest.importorskip("google.protobuf")
 

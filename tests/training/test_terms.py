@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from mien.training import terms  # noqa: E402
+from mien.training.losses import terms  # noqa: E402
 
 GOLDEN = "golden/dfl/losses.npz"
 

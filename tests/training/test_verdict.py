@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mien.training.curves import Curve
-from mien.training.verdict import describe, stalled_since
+from mien.training.show.curves import Curve
+from mien.training.show.verdict import describe, stalled_since
 
 
 def curve(

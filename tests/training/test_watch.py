@@ -15,14 +15,15 @@ from mien.arrays import Image
 from mien.errors import ConfigError, InputError
 from mien.stages import FaceQuery, ModelProvider, NoOptions, StageBase
 from mien.testing.fakes import FakeContext
-from mien.training import checkpoint, watch
+from mien.training import checkpoint
 from mien.training.base import TrainBatch
 from mien.training.course import train
-from mien.training.heldout import Probes
-from mien.training.history import read_history
 from mien.training.options import TrainOptions
 from mien.training.progress import TrainProgress, TrainReport
-from mien.training.sessions import read_sessions
+from mien.training.show import watch
+from mien.training.show.heldout import Probes
+from mien.training.show.history import read_history
+from mien.training.show.sessions import read_sessions
 from mien.types import Landmarks
 
 from .conftest import TinyTrainer, head_points

@@ -15,9 +15,9 @@ from time import sleep
 
 import pytest
 from mien.errors import WeightsError
+from mien.lock import one_at_a_time
 from mien.stages import WeightFile
 from mien.weights import WeightStore
-from mien.lock import one_at_a_time
 
 BODY = bytes(range(256)) * 40
 SHA = hashlib.sha256(BODY).hexdigest()

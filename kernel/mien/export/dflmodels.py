@@ -19,8 +19,8 @@ from ..nets.dflfiles import (
     write_slots,
 )
 from ..nets.dflkind import DflKind, JudgeFiles
-from ..training.learners import Learners
-from ..training.optimizers import AdaBelief, FaceOptimizer
+from ..training.learning.learners import Learners
+from ..training.learning.optimizers import AdaBelief, FaceOptimizer
 
 SLOTS = "src_dst_opt"
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from ..atomic import whole_file
 from ..errors import InputError, PluginError, StageError
 from ..stages import ExportPlan
-from ..training.swap import OUTPUTS as PLAN_OUTPUTS
+from ..training.learning.swap import OUTPUTS as PLAN_OUTPUTS
 from ..types import CropSpec
 from . import contract
 from .onnxfile import finish, verify

@@ -195,7 +195,7 @@ def _left_over(kind: str, options: Mapping[str, Any]) -> Iterator[str]:
 
 def _write_history(folder: Path, last: int, losses: Any) -> None:
     """Its losses as lines of ours; it keeps those since its iteration was last set to 0."""
-    from ..training.history import History
+    from ..training.show.history import History
 
     history = History(folder / "history.jsonl", last)
     rows = losses[-last:].tolist() if losses.ndim == 2 and losses.shape[1] == 2 else []
@@ -208,7 +208,7 @@ def _read_history(folder: Path, last: int) -> Any:
     """(iterations, 2): the losses of both people, as far as the history knows them."""
     import numpy as np
 
-    from ..training.history import read_history
+    from ..training.show.history import read_history
 
     path = folder / "history.jsonl"
     lines = read_history(path) if path.exists() else iter(())

@@ -7,8 +7,8 @@ from typing import Any
 from ..config import NONE
 from ..errors import MienError
 from ..stages import AlignerProvider, EmbedderProvider, Provider
-from ..training.heldout import Probes
 from ..training.options_show import ShowOptions
+from ..training.show.heldout import Probes
 from .run import Run
 
 AUTO = "auto"

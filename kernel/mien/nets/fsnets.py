@@ -52,7 +52,8 @@ class Encoder(nn.Module):
         for conv in self.convs:
             x = conv(x)
         x = self.spread(self.squeeze(x.flatten(1))).view(-1, *self._code)
-        return x if self.upscale is None else self.upscale(x)
+        grown: Tensor = x if self.upscale is None else self.upscale(x)
+        return grown
 
 
 class Inter(nn.Module):
@@ -68,7 +69,8 @@ class Inter(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs) -> (N, C, H, W)."""
         made = self.spread(self.squeeze(x)).view(-1, *self._code)
-        return made if self.upscale is None else self.upscale(made)
+        grown: Tensor = made if self.upscale is None else self.upscale(made)
+        return grown
 
 
 class FlatEncoder(nn.Module):
@@ -178,7 +180,7 @@ class PeopleNet(nn.Module):
 class TwoDecoders(PeopleNet):
     """One encoder for both people, and a decoder for each."""
 
-    parts = (
+    parts: tuple[Part, ...] = (
         Part(theirs="encoder", ours="encoder"),
         Part(theirs="decoder_a", ours="target", out="a"),
         Part(theirs="decoder_b", ours="source", out="b"),

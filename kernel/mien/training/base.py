@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
     from ..arrays import Image
-    from .learners import Learners
+    from .learning.learners import Learners
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -24,12 +24,12 @@ from ..stages import ColorTransferStage, Context, ModelProvider
 from . import checkpoint
 from .base import Trainer
 from .data.recolour import no_transfer
-from .heldout import Probes
 from .loop import Session
 from .options import TrainOptions
 from .plan import PlanStage, read_plan
 from .processes import Processes, joined
 from .progress import Progress, TrainReport
+from .show.heldout import Probes
 from .standing import Standing
 
 PRETRAINING: Mapping[str, Any] = {

@@ -18,10 +18,10 @@ from torch.utils.checkpoint import checkpoint
 
 from ..errors import ConfigError
 from .base import Trainer, TrainerState
-from .optimizers import Scale
+from .learning.optimizers import Scale
+from .learning.state import load_weights
 from .options import TrainOptions
 from .processes import Processes
-from .state import load_weights
 
 _RAW = "raw:"
 """Before the names of the weights as they are, where a generation's own are averages."""
@@ -45,8 +45,9 @@ class Engine:
         if options.checkpointing:
             _checkpoint_parts(learners.net)
         if _wants(options.compile, device):
-            for net in learners.nets:
-                _compile_parts(net)
+            _compile_parts(learners.net)
+            for judge in learners.nets[1:]:
+                judge.compile(dynamic=False)
         scale = Scale() if self.format == torch.float16 else None
         for optimizer in learners.optimizers:
             optimizer.gather = options.accumulate

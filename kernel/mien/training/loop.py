@@ -23,7 +23,6 @@ from .base import TrainBatch, Trainer
 from .data.identity import compare
 from .data.supply import Demand, Supply, load_both
 from .engine import Engine
-from .heldout import Probes
 from .memory import fitting_batch, is_out_of_memory
 from .options import TrainOptions
 from .plan import Until
@@ -31,9 +30,10 @@ from .processes import Processes
 from .progress import End, Progress, TrainProgress, TrainReport
 from .recovery import Watchdog
 from .saving import Saver
-from .scene import make_scene, settings_of, uncompiled
+from .show.heldout import Probes
+from .show.scene import make_scene, settings_of, uncompiled
+from .show.watch import Onlooker, Watcher
 from .standing import Standing
-from .watch import Onlooker, Watcher
 
 _BATCH = 16
 

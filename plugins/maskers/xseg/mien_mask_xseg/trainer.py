@@ -11,9 +11,9 @@ from mien.arrays import Image
 from mien.nets.initial import initialise
 from mien.stages import Context
 from mien.training.base import Side, TrainBatch, TrainerState
-from mien.training.learners import Learners
-from mien.training.optimizers import DROPOUT, RMSprop
-from mien.training.preview import pictures
+from mien.training.learning.learners import Learners
+from mien.training.learning.optimizers import DROPOUT, RMSprop
+from mien.training.show.preview import pictures
 from mien.types import CropSpec
 from torch import Tensor
 from torch.nn import functional as nnf

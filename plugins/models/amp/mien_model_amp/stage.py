@@ -7,7 +7,7 @@ from typing import Any
 
 from mien.stages import Context, ExportPlan
 from mien.training.checkpoint import Generation
-from mien.training.swap import NetSwap
+from mien.training.learning.swap import NetSwap
 from mien.types import CropSpec
 
 from . import Options
@@ -55,7 +55,7 @@ def _fixed(config: NetConfig, morph: float, generation: Generation) -> Any:
 
 
 def _net(config: NetConfig, generation: Generation) -> Any:
-    from mien.training.state import load_weights
+    from mien.training.learning.state import load_weights
 
     from .net import build_net
 

@@ -11,13 +11,13 @@ from mien.arrays import Image
 from mien.nets.discriminators import UNetDiscriminator, check_unet
 from mien.nets.initial import build
 from mien.stages import Context
-from mien.training import terms
-from mien.training.adversary import Adversary
 from mien.training.base import TrainBatch, TrainerState
-from mien.training.face_loss import FaceLoss, outside, total
-from mien.training.learners import Learners
-from mien.training.optimizers import DROPOUT, WAVE, AdaBelief
-from mien.training.preview import pictures
+from mien.training.learning.adversary import Adversary
+from mien.training.learning.learners import Learners
+from mien.training.learning.optimizers import DROPOUT, WAVE, AdaBelief
+from mien.training.losses import terms
+from mien.training.losses.face_loss import FaceLoss, outside, total
+from mien.training.show.preview import pictures
 from mien.types import CropSpec
 from torch import Tensor, nn
 

@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 import mien_model_amp as plugin  # noqa: E402
 from mien.testing import FakeContext  # noqa: E402
 from mien.testing.dfl import batch_of, digest, fill, keys_of  # noqa: E402
-from mien.training.face_loss import total  # noqa: E402
+from mien.training.losses.face_loss import total  # noqa: E402
 
 SAME = ("resolution", "ae_dims", "inter_dims", "e_dims", "d_dims", "d_mask_dims", "morph_factor")
 SAME += ("blur_out_mask", "gan_power", "gan_patch_size", "gan_dims")

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from mien.hooks import hookimpl
 from mien.stages import Context, ModelProvider, SwapStage
-from mien.training.people_options import PeopleOptions
+from mien.training.learning.people_options import PeopleOptions
 
 from . import options as given
 
 if TYPE_CHECKING:
-    from mien.training.people import PeopleTrainer
+    from mien.training.learning.people import PeopleTrainer
 
 MODELS: tuple[tuple[str, type[PeopleOptions], str], ...] = (
     ("lightweight", given.LightweightOptions, "64 pixels for small machines"),

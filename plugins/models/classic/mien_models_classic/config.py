@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import Literal
 
 from mien.errors import ConfigError
-from mien.training import people_options
-from mien.training.people_options import PeopleOptions
+from mien.training.learning import people_options
+from mien.training.learning.people_options import PeopleOptions
 
 from . import options as given
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from mien.options import option
-from mien.training.people_options import PeopleOptions, ScaledOptions
+from mien.training.learning.people_options import PeopleOptions, ScaledOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from mien.stages import Context
-from mien.training import people_swap
-from mien.training.people_options import PeopleOptions
-from mien.training.swap import NetSwap
+from mien.training.learning import people_swap
+from mien.training.learning.people_options import PeopleOptions
+from mien.training.learning.swap import NetSwap
 
 from .config import config_of
 

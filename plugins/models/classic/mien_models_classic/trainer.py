@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mien.stages import Context
-from mien.training.people import PeopleTrainer
-from mien.training.people_options import PeopleOptions
+from mien.training.learning.people import PeopleTrainer
+from mien.training.learning.people_options import PeopleOptions
 
 from .config import config_of
 from .net import make_net

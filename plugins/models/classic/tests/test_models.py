@@ -15,7 +15,7 @@ from mien.testing.fakes import FakeContext
 from mien.testing.models import ModelConformance
 from mien.training import checkpoint
 from mien.training.base import Side, TrainBatch, TrainerState
-from mien.training.people import PeopleTrainer
+from mien.training.learning.people import PeopleTrainer
 from mien_models_classic import MODELS
 from mien_models_classic.stage import make_swap
 from mien_models_classic.trainer import make_trainer

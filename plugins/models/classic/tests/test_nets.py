@@ -16,7 +16,7 @@ from mien.nets.fsinitial import build
 from mien.nets.fsnames import layers_of, shapes_of
 from mien.nets.fsnets import PeopleNet, SwapNet
 from mien.options import parse
-from mien.training.people_options import PeopleOptions
+from mien.training.learning.people_options import PeopleOptions
 from mien_models_classic import MODELS
 from mien_models_classic.config import CONFIGS, RealfaceConfig, config_of
 from mien_models_classic.net import make_net

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from mien.hooks import hookimpl
 from mien.options import option
 from mien.stages import Context, ModelProvider, SwapStage
-from mien.training.people_options import ScaledOptions
+from mien.training.learning.people_options import ScaledOptions
 
 if TYPE_CHECKING:
-    from mien.training.people import PeopleTrainer
+    from mien.training.learning.people import PeopleTrainer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

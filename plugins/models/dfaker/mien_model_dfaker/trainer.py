@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mien.stages import Context
-from mien.training.people import PeopleTrainer
+from mien.training.learning.people import PeopleTrainer
 
 from . import Options
 from .config import config_of

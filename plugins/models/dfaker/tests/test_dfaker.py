@@ -21,7 +21,7 @@ from mien.testing.fakes import FakeContext
 from mien.testing.models import ModelConformance
 from mien.training import checkpoint
 from mien.training.base import Side, TrainBatch
-from mien.training.optimizers import AdaBelief, Adam, FaceOptimizer, RMSprop
+from mien.training.learning.optimizers import AdaBelief, Adam, FaceOptimizer, RMSprop
 from mien_model_dfaker import Options
 from mien_model_dfaker.config import config_of
 from mien_model_dfaker.net import make_net

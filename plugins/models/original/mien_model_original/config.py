@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mien.training.people_options import share
+from mien.training.learning.people_options import share
 
 from . import Options
 

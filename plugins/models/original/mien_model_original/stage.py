@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from mien.stages import Context
-from mien.training import people_swap
-from mien.training.swap import NetSwap
+from mien.training.learning import people_swap
+from mien.training.learning.swap import NetSwap
 
 from . import Options
 from .config import config_of

@@ -11,10 +11,10 @@ from mien.arrays import Image
 from mien.nets.autoencoder import TwoDecoders
 from mien.stages import Context
 from mien.training.base import TrainBatch, TrainerState
-from mien.training.face_loss import FaceLoss, total
-from mien.training.learners import Learners
-from mien.training.optimizers import DROPOUT, RMSprop
-from mien.training.two_people import make, show
+from mien.training.learning.learners import Learners
+from mien.training.learning.optimizers import DROPOUT, RMSprop
+from mien.training.learning.two_people import make, show
+from mien.training.losses.face_loss import FaceLoss, total
 from mien.types import CropSpec, FaceType
 from torch import Tensor
 

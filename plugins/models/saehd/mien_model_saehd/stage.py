@@ -7,7 +7,7 @@ from typing import Any
 
 from mien.stages import Context
 from mien.training.checkpoint import Generation
-from mien.training.swap import NetSwap
+from mien.training.learning.swap import NetSwap
 from mien.types import CropSpec
 
 from . import Options
@@ -33,7 +33,7 @@ def make_swap(options: Options, context: Context, generation: Path) -> NetSwap:
 
 
 def _net(config: NetConfig, generation: Generation) -> Any:
-    from mien.training.state import load_weights
+    from mien.training.learning.state import load_weights
 
     from .net import build_net
 

@@ -12,13 +12,13 @@ from mien.errors import ConfigError
 from mien.nets.discriminators import CodeDiscriminator, UNetDiscriminator, check_unet
 from mien.nets.initial import build
 from mien.stages import Context
-from mien.training import terms
-from mien.training.adversary import Adversary
 from mien.training.base import TrainBatch, TrainerState
-from mien.training.face_loss import FaceLoss, Wanted, outside, total
-from mien.training.learners import Learners
-from mien.training.optimizers import DROPOUT, WAVE, AdaBelief, FaceOptimizer, RMSprop
-from mien.training.two_people import Made, make, show
+from mien.training.learning.adversary import Adversary
+from mien.training.learning.learners import Learners
+from mien.training.learning.optimizers import DROPOUT, WAVE, AdaBelief, FaceOptimizer, RMSprop
+from mien.training.learning.two_people import Made, make, show
+from mien.training.losses import terms
+from mien.training.losses.face_loss import FaceLoss, Wanted, outside, total
 from mien.types import CropSpec
 from torch import Tensor, nn
 

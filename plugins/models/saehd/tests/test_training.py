@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch")
 import mien_model_saehd as plugin  # noqa: E402
 from mien.testing import FakeContext  # noqa: E402
 from mien.testing.dfl import batch_of, digest, fill, keys_of  # noqa: E402
-from mien.training.face_loss import total  # noqa: E402
+from mien.training.losses.face_loss import total  # noqa: E402
 
 CASES = ("df-ud_default", "df_styles", "liae-ud_gan")
 SAME = ("resolution", "archi", "ae_dims", "e_dims", "d_dims", "d_mask_dims", "masked_training")

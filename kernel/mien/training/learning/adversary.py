@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor, nn
 
-from . import terms
+from ..losses import terms
 from .optimizers import FaceOptimizer
 
 

@@ -12,16 +12,16 @@ from typing import Any
 
 import torch
 
-from ..arrays import Image
-from ..options import plain
-from ..stages import Context
-from ..types import CropSpec
-from .base import TrainBatch
+from ...arrays import Image
+from ...options import plain
+from ...stages import Context
+from ...types import CropSpec
+from ..base import TrainBatch
+from ..data.dataset import CHANNELS, FaceCache
+from ..data.supply import Demand, Supply, load_both
+from ..options_show import ShowOptions
 from .chosen import Chosen, choose_faces
-from .data.dataset import CHANNELS, FaceCache
-from .data.supply import Demand, Supply, load_both
 from .heldout import Probes
-from .options_show import ShowOptions
 from .sheets import TIMELAPSE_FACES, Viewer
 
 

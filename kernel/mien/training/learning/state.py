@@ -8,7 +8,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ...errors import InputError
 
 _SHOWN = 3
 

@@ -16,8 +16,8 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..atomic import reason
-from ..errors import OutputError
+from ...atomic import reason
+from ...errors import OutputError
 
 _VERSION = "brain.Event:2"
 _BEGIN = 1  # SessionLog.START: TensorBoard drops older points of this iteration and later ones

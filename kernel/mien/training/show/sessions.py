@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from ..atomic import write_whole
+from ...atomic import write_whole
 
 
 class Sessions:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from ..errors import InputError
+from ...errors import InputError
 
 
 def check_net(facts: Mapping[str, Any], config: Any, name: str) -> None:

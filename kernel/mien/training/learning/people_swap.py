@@ -6,9 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..stages import Context
-from ..types import CropSpec
-from .checkpoint import Generation
+from ...stages import Context
+from ...types import CropSpec
+from ..checkpoint import Generation
 from .people_options import PeopleOptions
 from .swap import NetSwap
 
@@ -33,8 +33,8 @@ def make_swap(
     """
 
     def net(saved: Generation) -> Any:
-        from ..nets.fsinitial import build
-        from ..nets.fsnets import SwapNet, mirror_edges
+        from ...nets.fsinitial import build
+        from ...nets.fsnets import SwapNet, mirror_edges
         from .state import load_weights
 
         whole = build(make, None)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..arrays import Image, as_dtype
-from ..atomic import write_whole
-from ..errors import OutputError
+from ...arrays import Image, as_dtype
+from ...atomic import write_whole
+from ...errors import OutputError
 
 if TYPE_CHECKING:
     from torch import Tensor

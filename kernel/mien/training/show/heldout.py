@@ -20,12 +20,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..arrays import Image, Points, Vector, as_dtype
-from ..errors import InputError, MienError
-from ..geometry import align_unit, invert, make_crop, transform
-from ..stages import AlignerStage, EmbedderStage, FaceQuery
-from ..types import CropSpec, Detection, Face, Frame
-from .similarity import structural
+from ...arrays import Image, Points, Vector, as_dtype
+from ...errors import InputError, MienError
+from ...geometry import align_unit, invert, make_crop, transform
+from ...stages import AlignerStage, EmbedderStage, FaceQuery
+from ...types import CropSpec, Detection, Face, Frame
+from ..losses.similarity import structural
 
 MEASURED = 32
 """Faces of each person that are measured at most."""

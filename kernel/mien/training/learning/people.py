@@ -8,18 +8,18 @@ from typing import Any
 
 import torch
 
-from ..arrays import Image
-from ..nets.fsblocks import Dropout
-from ..nets.fsinitial import Drawing, build
-from ..nets.fsnets import PeopleNet, Shown, mirror_edges
-from ..stages import Context
-from ..types import CropSpec
-from .base import TrainBatch, TrainerState
+from ...arrays import Image
+from ...nets.fsblocks import Dropout
+from ...nets.fsinitial import Drawing, build
+from ...nets.fsnets import PeopleNet, Shown, mirror_edges
+from ...stages import Context
+from ...types import CropSpec
+from ..base import TrainBatch, TrainerState
+from ..losses.people_loss import PeopleLoss
+from ..show.preview import pictures
 from .learners import Learners
 from .optimizers import AdaBelief, Adam, FaceOptimizer, RMSprop
-from .people_loss import PeopleLoss
 from .people_options import PeopleOptions
-from .preview import pictures
 
 
 class PeopleTrainer:

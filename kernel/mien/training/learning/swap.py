@@ -16,10 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
-from ..stages import Context, ExportPlan, Session, StageBase
-from ..types import Crop, CropSpec, Swap
-from .checkpoint import Generation, open_generation
+from ...errors import InputError
+from ...stages import Context, ExportPlan, Session, StageBase
+from ...types import Crop, CropSpec, Swap
+from ..checkpoint import Generation, open_generation
 from .nets import check_net
 
 OUTPUTS = ("image", "swap_mask", "target_mask")

@@ -10,9 +10,9 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from ..arrays import Image
-from .base import TrainBatch
-from .preview import pictures
+from ...arrays import Image
+from ..base import TrainBatch
+from ..show.preview import pictures
 
 
 class FaceDecoder(Protocol):
@@ -87,7 +87,7 @@ def make(net: TwoPeopleNet, batch: TrainBatch) -> Made:
 
 
 def show(net: TwoPeopleNet, batch: TrainBatch) -> Mapping[str, list[Image]]:
-    """Each person, what the net makes of them, and the swap without and with its masks."""
+    """Each person, what the net makes of them, the swap without and with its masks, the masks."""
     with torch.inference_mode():
         made = make(net, batch)
         swap, swap_mask = net.source_decoder(made.swap_code)
@@ -98,5 +98,7 @@ def show(net: TwoPeopleNet, batch: TrainBatch) -> Mapping[str, list[Image]]:
             "target again": made.target,
             "swap": swap,
             "masked": swap * swap_mask * made.target_mask,
+            "target mask": made.target_mask.expand_as(swap),
+            "swap mask": swap_mask.expand_as(swap),
         }
     return {title: pictures(faces) for title, faces in columns.items()}

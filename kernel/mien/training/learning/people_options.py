@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from ..errors import ConfigError
-from ..options import option
-from ..types import FaceType
+from ...errors import ConfigError
+from ...options import option
+from ...types import FaceType
 
 Loss = Literal[
     "ssim",

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..atomic import write_whole
-from ..errors import ConfigError
-from .options_show import ShowOptions
+from ...atomic import write_whole
+from ...errors import ConfigError
+from ..options_show import ShowOptions
 
 FILE = "faces.json"
 SMALL = 100

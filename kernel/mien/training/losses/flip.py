@@ -48,7 +48,7 @@ def _opponents(picture: Tensor) -> Tensor:
     """BGR 0..1 to lightness, red-green and blue-yellow (YCxCz)."""
     rgb = picture.flip(1).clamp(0, 1)
     bent = ((rgb.clamp(min=0.04045) + 0.055) / 1.055) ** 2.4
-    x, y, z = _white(_mixed(torch.where(rgb > 0.04045, bent, rgb / 12.92), _TO_XYZ)).split(1, 1)
+    x, y, z = _white(_mixed(torch.where(rgb > 0.04045, bent, rgb / 12.92), _TO_XYZ)).chunk(3, 1)
     return torch.cat((116 * y - 16, 500 * (x - y), 200 * (y - z)), 1)
 
 
@@ -67,7 +67,7 @@ def _hunt(rgb: Tensor) -> Tensor:
     share = _white(_mixed(rgb, _TO_XYZ))
     knee = 6 / 29
     root = share.clamp(min=knee**3) ** (1 / 3)
-    x, y, z = torch.where(share > knee**3, root, share / (3 * knee**2) + 4 / 29).split(1, 1)
+    x, y, z = torch.where(share > knee**3, root, share / (3 * knee**2) + 4 / 29).chunk(3, 1)
     light = 116 * y - 16
     fade = 0.01 * light
     return torch.cat((light, fade * 500 * (x - y), fade * 200 * (y - z)), 1)
@@ -159,8 +159,8 @@ def _normalised(kernel: Kernel) -> Kernel:
 def _largest_gap() -> float:
     """Between green and blue: 41.28."""
     ends = torch.tensor([[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])[..., None, None]
-    green, blue = _hunt(ends).split(1)
-    return float(_distance(green, blue)) ** _COLOUR_POWER
+    green, blue = _hunt(ends).chunk(2)
+    return float(_distance(green, blue) ** _COLOUR_POWER)
 
 
 def _mixed(values: Tensor, matrix: tuple[tuple[float, ...], ...]) -> Tensor:

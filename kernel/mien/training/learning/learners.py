@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..base import TrainerState
 from .adversary import Adversary
-from .base import TrainerState
 from .nets import check_net
 from .optimizers import FaceOptimizer
 from .state import load_slots, load_weights, save_slots

@@ -22,14 +22,14 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import OutputError
+from ...errors import OutputError
+from ..memory import is_out_of_memory
+from ..options_show import REQUEST, ShowOptions
 from .chosen import spread, spread_inside
 from .curves import Curve, Curves
 from .graph import draw_curves
 from .heldout import MEASURED, Column, Examiner, reconstruction, to_tensor, together
 from .history import History
-from .memory import is_out_of_memory
-from .options_show import REQUEST, ShowOptions
 from .preview import write_png
 from .scene import Person, Scene
 from .sessions import Sessions

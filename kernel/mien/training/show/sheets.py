@@ -17,10 +17,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..arrays import Image
-from ..errors import ConfigError
-from .base import TrainBatch
-from .options_show import ShowOptions
+from ...arrays import Image
+from ...errors import ConfigError
+from ..base import TrainBatch
+from ..options_show import ShowOptions
 from .preview import contact_sheet, pictures, split_blocks, write_png
 
 TIMELAPSE_FACES = 14

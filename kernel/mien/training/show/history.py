@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from ..atomic import reason
-from ..errors import OutputError
+from ...atomic import reason
+from ...errors import OutputError
 
 
 class History:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from ..base import Side
 from . import terms
-from .base import Side
 
 STRUCTURE, PIXELS, FOCUS, MASK = 10.0, 10.0, 300.0, 10.0
 _COARSE, _FINE = 11.6, 23.2

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as nnf
 
-from ..errors import ConfigError
-from .base import Side
-from .losses import LOSSES, SMALLEST, WHOLE, widened
-from .people_options import PeopleOptions
+from ...errors import ConfigError
+from ..base import Side
+from ..learning.people_options import PeopleOptions
+from .table import LOSSES, SMALLEST, WHOLE, widened
 from .terms import mean_of
 
 

@@ -1,0 +1,1 @@
+"""What trainers of models share: nets with their optimizers and judges, saved and loaded as one."""

@@ -1,0 +1,1 @@
+"""How far a made face is from the one it should be: measures of pictures, and models' losses."""

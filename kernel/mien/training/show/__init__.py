@@ -1,0 +1,1 @@
+"""What a training shows of itself: sheets, curves, figures of held-out faces, logs."""
