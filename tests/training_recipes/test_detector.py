@@ -298,7 +298,7 @@ def test_the_shipped_weights_are_as_good_as_their_card_says(shared: Callable[[st
     stage = mien_retinaface.create(mien_retinaface.Options(), make_context(device="cpu", threads=2))
     stage.open()
     figures = evaluate(stage, shared("data"), step=20, scenes=20)
-    assert figures["held_out_clips"]["recall"] >= 0.8
-    assert figures["held_out_pictures"]["recall"] >= 0.9
-    assert figures["all_clips"]["recall"] >= 0.92
-    assert figures["all_clips"]["false_1000"] <= 15
+    assert figures["held_out_clips"]["recall"] >= 0.92
+    assert figures["held_out_pictures"]["recall"] >= 0.97
+    assert figures["all_clips"]["recall"] >= 0.97
+    assert figures["all_clips"]["false_1000"] <= 5

@@ -12,8 +12,8 @@ from mien.stages import Context, DetectorProvider, DetectorStage, WeightFile
 
 MIEN = WeightFile(
     name="mien_retinaface_v1.onnx",
-    size=1_720_531,
-    sha256="890a5d5f3d1e7fe45493f9d8ae1021800e16a0f8b4914ccf6b60ef171467e3b2",
+    size=1_115_878,
+    sha256="4c52507871fa8c5801a38b08ec15e04ff7a001017e7a6ff1af9f1f10db7d27d6",
     package="mien_retinaface",
     licence="Apache-2.0; the card mien_retinaface_v1.md tells what it was trained on",
     summary="RetinaFace MobileNet-0.25 trained for mien, shipped with the plugin",
