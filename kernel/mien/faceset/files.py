@@ -93,7 +93,7 @@ def encode_mask(mask: Mask) -> bytes:
     """A mask (S, S, 1) float32 0..1 as the PNG bytes that a record keeps."""
     import cv2
 
-    return _encode(".png", as_dtype(mask, np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 6])
+    return _encode(".png", as_dtype(mask, np.uint8), [cv2.IMWRITE_PNG_COMPRESSION, 3])
 
 
 def decode_mask(png: bytes, size: int) -> Mask:

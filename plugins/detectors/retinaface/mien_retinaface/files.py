@@ -18,7 +18,12 @@ def build_net(variant: Variant) -> RetinaFace:
     if variant.body == "resnet50":
         config = NetConfig(**RESNET50, slope=0.0, points=variant.points)
         return RetinaFace(config, ResNetBody())
-    config = NetConfig(**MOBILENET, slope=variant.slope, points=variant.points)
+    config = NetConfig(
+        taps=MOBILENET["taps"],
+        channels=variant.channels,
+        slope=variant.slope,
+        points=variant.points,
+    )
     return RetinaFace(config, MobileNetBody(variant.slope))
 
 

@@ -19,7 +19,8 @@ class Variant:
     graph without an error; in the wrong one they find twice as many faces.  Only the hash tells
     which graph is right.
 
-    slope    of the activation below zero, in the MobileNet;  points  it has a head for them
+    slope    of the activation below zero, in the MobileNet;  channels  of its neck and heads
+    points   it has a head for them
     threshold  lowest score that counts where the user says nothing
     pyramid  a face above half the largest anchor breaks into several: halved pictures heal it
     """
@@ -28,6 +29,7 @@ class Variant:
     min_sizes: MinSizes
     body: Literal["mobilenet", "resnet50"] = "mobilenet"
     slope: float = 0.1
+    channels: int = 64
     points: bool = True
     pyramid: bool = True
     threshold: float = 0.7
@@ -42,7 +44,12 @@ _PUBLISHED: MinSizes = ((16, 32), (64, 128), (256, 512))
 
 VARIANTS = {
     "mien": Variant(
-        file=MIEN, min_sizes=((10, 20), (40, 80), (160, 320)), pyramid=False, threshold=0.8
+        file=MIEN,
+        min_sizes=((10, 20), (40, 80), (160, 320)),
+        slope=0.0,
+        channels=32,
+        pyramid=False,
+        threshold=0.8,
     ),
     "1mb": Variant(file=ONE_MB, min_sizes=((10, 20), (32, 64), (128, 256)), slope=0.0),
     "pytorch": Variant(file=PYTORCH, min_sizes=_PUBLISHED),
