@@ -14,6 +14,7 @@ import pytest
 from mien.cli import COMMANDS, program, run_program
 from mien.config import load
 from mien.registry import Registry
+from mien.training.plan import read_plan
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([ROOT / "README.md", *ROOT.glob("docs/*.md"), *ROOT.glob("plugins/*/*/README.md")])
@@ -59,6 +60,9 @@ def test_every_configuration_on_a_page_is_valid(page, tmp_path):
             continue
         file = tmp_path / "mien.toml"
         file.write_text(block, encoding="utf-8")
+        if block.startswith("[[stage]]"):
+            read_plan(file)
+            continue
         load(Registry.installed(), files=[file])
 
 

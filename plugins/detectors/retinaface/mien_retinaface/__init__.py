@@ -86,7 +86,7 @@ class Options:
     )
     threshold: float | None = option(
         None,
-        "Lowest score that counts as a face; unset: 0.8 with mien's weights, 0.7 with others",
+        "Lowest score that counts as a face; unset: 0.85 with mien's weights, 0.7 with others",
         ge=0.02,
         le=1,
     )
