@@ -268,7 +268,7 @@ def _common_params() -> list[click.Parameter]:
             default="auto",
             expose_value=False,
             callback=keep("mien.progress"),
-            help="How progress is shown: a bar, plain lines, JSON lines on stderr, or none",
+            help="How progress is shown: a panel, plain lines, JSON lines on stderr, or none",
         ),
         _DeclaredOption(
             ["--debug"], is_flag=True, expose_value=False, help="Show tracebacks of errors"
