@@ -4,28 +4,33 @@
 
 Variants of one model, all with the same weights, run in turn in each round, so that a busy machine
 disturbs all alike:
-  plain   float32, NCHW, each person through the encoder alone, the optimizer as one would write it
-          first: torch's own Adam, or a line of torch for each line of the formula
+  plain   float32, NCHW, torch's own convolutions, each person through the encoder alone, the
+          optimizer as one would write it first: torch's own Adam, or a line of torch for each
+          line of the formula
   ours    what `mien train` runs
   ours, channels last  as ours with `train.channels_last = on`
   ours, compiled       as ours with `train.compile = on` (only with --compile)
   ours, bf16           as ours with `train.precision = bf16` (only with --bf16)
 `alike` compares the losses after --alike iterations of learning from the same faces, plain and
-with every variant: the largest difference of any loss, in percent.
+with every variant: means over the last tenth of them, the largest difference of any, in percent.
 """
 
 from __future__ import annotations
 
 import argparse
 import importlib
+import json
 import os
 import time
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 from harness import report, spread
+from mien.nets import convolution
 from mien.options import parse
 from mien.training.base import Side, TrainBatch, Trainer
 from mien.training.engine import Engine
@@ -93,6 +98,7 @@ def plain_move(optimizer: FaceOptimizer) -> Callable[..., None]:
 def make(name: str, device: str, *, plain: bool = False, **changes: Any) -> Callable[..., Any]:
     """A function that learns from a batch, and gives the losses."""
     package, options, _ = MODELS[name]
+    options = {**options, **changes.pop("options", {})}
     plugin = importlib.import_module(package)
     trainer: Trainer = plugin.train(parse(plugin.Options, options), BenchContext(device))
     if plain:
@@ -103,9 +109,10 @@ def make(name: str, device: str, *, plain: bool = False, **changes: Any) -> Call
         changes = {"channels_last": "off", "compile": "off", "precision": "fp32"}
     engine = Engine(trainer, TrainOptions(**changes), torch.device(device), Processes())
     count = [0]
+    roads = patch.object(convolution, "_learns", lambda *_: False) if plain else nullcontext()
 
     def learn(batch: TrainBatch) -> Mapping[str, float]:
-        with engine.step(count[0]):
+        with engine.step(count[0]), roads:
             losses = trainer.step(batch)
         count[0] += 1
         if device != "cpu":
@@ -134,7 +141,7 @@ def faces(sizes: tuple[int, int], count: int, seed: int, device: str) -> TrainBa
 
 def measure(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     """Times and likeness of one model's variants."""
-    device, count = asked.device, MODELS[name][2]
+    device, count = asked.device, asked.faces or MODELS[name][2]
     kinds: dict[str, dict[str, Any]] = {
         "plain": {"plain": True},
         "ours": {},
@@ -144,14 +151,17 @@ def measure(name: str, asked: argparse.Namespace) -> dict[str, Any]:
         kinds["ours, compiled"] = {"compile": "on"}
     if asked.bf16:
         kinds["ours, bf16"] = {"precision": "bf16"}
-    variants = {kind: make(name, device, **changes) for kind, changes in kinds.items()}
+    variants = {
+        kind: make(name, device, options=asked.options, **changes)
+        for kind, changes in kinds.items()
+    }
     batches = [faces(variants["ours"].sizes, count, seed, device) for seed in range(4)]
     times: dict[str, list[float]] = {kind: [] for kind in variants}
-    losses: dict[str, Mapping[str, float]] = {}
+    losses: dict[str, list[Mapping[str, float]]] = {kind: [] for kind in variants}
     for number in range(max(asked.rounds + 1, asked.alike)):
         for kind, learn in variants.items():
             begun = time.perf_counter()
-            losses[kind] = learn(batches[number % len(batches)])
+            losses[kind].append(learn(batches[number % len(batches)]))
             if number:  # the first round warms up
                 times[kind].append((time.perf_counter() - begun) * 1000)
     found = {kind: spread(seen, 1) for kind, seen in times.items()}
@@ -162,13 +172,21 @@ def measure(name: str, asked: argparse.Namespace) -> dict[str, Any]:
         "iterations_against_plain": {
             kind: round(plain / each["median"], 3) for kind, each in found.items()
         },
+        "losses": {kind: settled(each) for kind, each in losses.items()},
         "alike": {kind: apart(losses["plain"], each) for kind, each in losses.items()},
     }
 
 
-def apart(one: Mapping[str, float], other: Mapping[str, float]) -> float:
+def settled(losses: list[Mapping[str, float]]) -> dict[str, float]:
+    """The means of the last tenth."""
+    last = losses[-max(1, len(losses) // 10) :]
+    return {key: round(float(np.mean([each[key] for each in last])), 5) for key in last[0]}
+
+
+def apart(one: list[Mapping[str, float]], other: list[Mapping[str, float]]) -> float:
     """The largest difference of any loss, in percent."""
-    return round(max(100 * abs(other[key] / one[key] - 1) for key in one), 3)
+    wanted, found = settled(one), settled(other)
+    return round(max(100 * abs(found[key] / wanted[key] - 1) for key in wanted), 3)
 
 
 def main() -> None:
@@ -177,6 +195,8 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=list(MODELS), choices=list(MODELS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--alike", type=int, default=0, help="iterations before losses compare")
+    parser.add_argument("--faces", type=int, default=0, help="of each person; 0 as aimed at")
+    parser.add_argument("--options", type=json.loads, default={}, help="of the models, as JSON")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--compile", action="store_true")

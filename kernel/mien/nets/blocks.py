@@ -11,6 +11,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from .convolution import Conv2d
+
 STEP_SLOPE, RES_SLOPE = 0.1, 0.2
 
 
@@ -30,9 +32,9 @@ def activation(slope: float, cosine: bool) -> nn.Module:
     return Cosine() if cosine else nn.LeakyReLU(slope, inplace=True)
 
 
-def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Conv2d:
+def conv(inputs: int, outputs: int, kernel: int, stride: int = 1) -> Conv2d:
     """A convolution with padding kernel // 2; kernels of even size grow the map by one."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2)
+    return Conv2d(inputs, outputs, kernel, stride, kernel // 2)
 
 
 class ConvTranspose(nn.ConvTranspose2d):

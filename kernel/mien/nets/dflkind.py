@@ -34,6 +34,10 @@ class DflKind:
     theirs  (our plugin's options) -> all of its options that the model depends on
     judges  by the name of the judge in the trainer's `learners`
     untrained  beginnings of the names of weights that its optimizer does not know
+    whole   what stands behind the base of its only file, for a net that is not kept in parts; such
+            a model has no name of its own
+    fixed   our options that are never otherwise there
+    losses  what it keeps of every iteration
     """
 
     name: str
@@ -41,6 +45,13 @@ class DflKind:
     theirs: Callable[[Any], dict[str, Any]]
     judges: Mapping[str, JudgeFiles] = field(default_factory=dict)
     untrained: tuple[str, ...] = ()
+    whole: str = ""
+    fixed: Mapping[str, Any] = field(default_factory=dict)
+    losses: tuple[str, ...] = ("source", "target")
+
+    def base(self, name: str) -> str:
+        """How the files of a model of this name begin."""
+        return self.name if self.whole else f"{name}_{self.name}"
 
 
 _FACE_TYPES = {"h": "half", "mf": "mid", "f": "full", "wf": "whole", "head": "head"}

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as nnf
 
+from .convolution import conv2d
+
 SLOPE, RES_SLOPE = 0.1, 0.2
 
 Init = Literal["he", "glorot", "normal", "scaled"]
@@ -46,11 +48,12 @@ class SameConv(nn.Conv2d):
         """Convolve, at 1/stride of the size."""
         total = self.kernel_size[0] - self.stride[0]
         before, after = total // 2, total - total // 2
-        if before == after and not self.mirrors:
+        if before != after or self.mirrors:
+            x = nnf.pad(x, (before, after) * 2, "reflect" if self.mirrors else "constant")
+            before = 0
+        if self.groups > 1:
             return nnf.conv2d(x, self.weight, self.bias, self.stride, before, groups=self.groups)
-        mode = "reflect" if self.mirrors else "constant"
-        padded = nnf.pad(x, (before, after, before, after), mode)
-        return nnf.conv2d(padded, self.weight, self.bias, self.stride, groups=self.groups)
+        return conv2d(x, self.weight, self.bias, self.stride[0], before)
 
 
 class Dense(nn.Linear):

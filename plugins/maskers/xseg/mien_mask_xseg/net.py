@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from mien.nets.convolution import Conv2d
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -73,7 +74,7 @@ class ConvBlock(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.conv = Conv2d(inputs, outputs, 3, padding=1)
         self.frn = FilterResponseNorm(outputs)
         self.tlu = ThresholdedLinear(outputs)
 
@@ -149,7 +150,7 @@ class XSeg(nn.Module):
             for number in range(UP[level], 0, -1):
                 setattr(self, f"uconv{level}{number}", ConvBlock(before, width))
                 before = width
-        self.out_conv = nn.Conv2d(before, 1, 3, padding=1)
+        self.out_conv = Conv2d(before, 1, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
         """Logits (N, 1, S, S)."""
