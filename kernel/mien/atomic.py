@@ -19,17 +19,37 @@ from .errors import OutputError
 def write_whole(path: Path, data: bytes) -> None:
     """A small file in one go; makes its folder.  Raises OutputError, with nothing left behind."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with whole_file(path) as beside:
-            beside.write_bytes(data)
+        try:
+            _write(path, data)
+        except FileNotFoundError:  # asking for the folder each time would take as long as writing
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write(path, data)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
+
+
+def _write(path: Path, data: bytes) -> None:
+    beside = _beside(path)
+    try:
+        with beside.open("wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        beside.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            beside.unlink(missing_ok=True)
+        raise
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.stem[:80]}-{secrets.token_hex(4)}{path.suffix}")
 
 
 @contextlib.contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
     """A temporary name beside `path`, which takes its place where the block ends well."""
-    beside = path.with_name(f".{path.stem[:80]}-{secrets.token_hex(4)}{path.suffix}")
+    beside = _beside(path)
     try:
         yield beside
         sync(beside)

@@ -96,7 +96,8 @@ class StoreStep(StageBase):
         matrix = crop_matrix(face.landmarks, options.face_type, options.size)
         image = warp(frame.image, matrix, options.size, cubic=True)
         deep = image.dtype != "uint8" and options.format == "png"
-        image = as_dtype(as_float(image), "uint16" if deep else "uint8")
+        if deep or image.dtype != "uint8":
+            image = as_dtype(as_float(image), "uint16" if deep else "uint8")
         points = transform(matrix, face.landmarks)
         turn = pose(points, options.size)
         masks = {

@@ -132,5 +132,7 @@ def test_quarter_turns_move_pixels_and_change_none(angle):
 
 def test_detectors_get_their_own_batches():
     finder = Finder(lambda f: [], batch_size=2)
-    DetectStep([finder, Finder(lambda f: [], batch_size=5)], FindOptions())([frame()] * 5)
+    DetectStep([finder, Finder(lambda f: [], batch_size=5)], FindOptions(detect_every=1))(
+        [frame()] * 5
+    )
     assert len(finder.sizes) == 5

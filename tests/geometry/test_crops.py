@@ -163,7 +163,7 @@ def test_a_face_without_landmarks_needs_an_aligner():
 
 
 def test_importing_geometry_brings_no_cv2():
-    code = "import sys, mien.geometry, mien.compose; sys.exit('cv2' in sys.modules)"
+    code = "import sys, mien.geometry, mien.merging; sys.exit('cv2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from ..arrays import Image
-from ..stages import StageBase
+from ..stages import Neighbours, StageBase
 from ..types import Detection, Face, Frame, Packet, replace
+from .between import Glance, carried, glance, is_between
 from .options import FindOptions
 
 if TYPE_CHECKING:
@@ -16,14 +17,24 @@ if TYPE_CHECKING:
 
 
 class DetectStep(StageBase):
-    """Frames into packets, each with the faces that were found, in the order asked for."""
+    """Frames into packets, each with the faces that were found, in the order asked for.
+
+    With `detect_every` above 1 the detectors see every Nth frame of the clip, and those frames
+    besides whose faces do not follow from the frames around them.
+    """
 
     def __init__(self, detectors: Sequence[DetectorStage], options: FindOptions) -> None:
         self._detectors, self._options = tuple(detectors), options
         self.batch_size = max(detector.batch_size for detector in detectors)
+        around = options.detect_every - 1
+        self.window = (around, around)
+        self._seen: dict[int, list[Detection]] = {}
+        self._glances: dict[int, Glance] = {}
 
     def open(self) -> None:
         """Open the detectors."""
+        self._seen.clear()
+        self._glances.clear()
         for detector in self._detectors:
             detector.open()
 
@@ -32,25 +43,81 @@ class DetectStep(StageBase):
         for detector in self._detectors:
             detector.close()
 
-    def __call__(self, batch: Sequence[Frame], /) -> list[Packet]:
+    def __call__(self, batch: Sequence[Frame | Neighbours[Frame]], /) -> list[Packet]:
         """One packet per frame."""
-        finds: list[list[Detection]] = [[] for _ in batch]
+        frames = [each.item if isinstance(each, Neighbours) else each for each in batch]
+        if self._options.detect_every == 1:
+            finds = self._find(frames)
+        else:
+            finds = self._follow(frames, _with_neighbours(batch))
+        return [
+            Packet(frame=frame, faces=self._faces(frame, found))
+            for frame, found in zip(frames, finds, strict=True)
+        ]
+
+    def _follow(
+        self, frames: Sequence[Frame], around: Mapping[int, Frame]
+    ) -> list[list[Detection]]:
+        """What is found in the frames, those at hand `around` them by index; looks at few."""
+        every = self._options.detect_every
+        self._forget(min(around))
+        ends = {
+            frame.index: (first, first + every)
+            for frame in frames
+            if (first := frame.index // every * every) != frame.index
+            and first in around
+            and first + every in around
+        }
+        looked = {end for pair in ends.values() for end in pair}
+        looked |= {frame.index for frame in frames if frame.index not in ends}
+        self._look_at([around[index] for index in sorted(looked)])
+        found = {}
+        for frame in frames:
+            if frame.index in ends:
+                found[frame.index] = self._carried(frame.index, *ends[frame.index], around)
+        self._look_at([frame for frame in frames if found.get(frame.index, ()) is None])
+        return [found.get(frame.index) or self._seen.get(frame.index, []) for frame in frames]
+
+    def _look_at(self, frames: Sequence[Frame]) -> None:
+        new = [frame for frame in frames if frame.index not in self._seen]
+        for frame, found in zip(new, self._find(new), strict=True):
+            self._seen[frame.index] = found
+
+    def _carried(
+        self, index: int, first: int, last: int, around: Mapping[int, Frame]
+    ) -> list[Detection] | None:
+        """What the looks at two frames say of one between them; None where it must be seen."""
+        part = (index - first) / (last - first)
+        faces = carried(self._seen[first], self._seen[last], part)
+        if faces is None or len({around[each].image.shape for each in (first, index, last)}) > 1:
+            return None
+        before, now, after = (self._glance(around[each]) for each in (first, index, last))
+        return faces if is_between(before, now, after, part) else None
+
+    def _glance(self, frame: Frame) -> Glance:
+        if frame.index not in self._glances:
+            self._glances[frame.index] = glance(frame.image)
+        return self._glances[frame.index]
+
+    def _forget(self, first: int) -> None:
+        """Drop what was known of frames before this one."""
+        self._seen = {index: found for index, found in self._seen.items() if index >= first}
+        self._glances = {index: seen for index, seen in self._glances.items() if index >= first}
+
+    def _find(self, frames: Sequence[Frame]) -> list[list[Detection]]:
+        """What the detectors find in each frame, at the angles asked for."""
+        finds: list[list[Detection]] = [[] for _ in frames]
         for angle in self._options.rotations:
             places = [
                 place
                 for place, found in enumerate(finds)
                 if not found or self._options.rotate == "all"
             ]
-            for place, found in zip(places, self._look(batch, places, angle), strict=True):
+            for place, found in zip(places, self._look(frames, places, angle), strict=True):
                 finds[place] += found
-        joined = len(self._detectors) > 1 or self._options.rotate == "all"
-        return [
-            Packet(
-                frame=frame,
-                faces=self._faces(frame, _join(found, self._options.overlap) if joined else found),
-            )
-            for frame, found in zip(batch, finds, strict=True)
-        ]
+        if len(self._detectors) > 1 or self._options.rotate == "all":
+            return [_join(found, self._options.overlap) for found in finds]
+        return finds
 
     def _look(
         self, batch: Sequence[Frame], places: Sequence[int], angle: int
@@ -94,6 +161,16 @@ class DetectStep(StageBase):
             Face(box=one.box, score=one.score, points5=one.points5, roll=one.roll)
             for one in wanted[: options.max_faces or None]
         )
+
+
+def _with_neighbours(batch: Sequence[Frame | Neighbours[Frame]]) -> dict[int, Frame]:
+    """All frames at hand, by index."""
+    frames: list[Frame] = []
+    for each in batch:
+        frames += (
+            (*each.before, each.item, *each.after) if isinstance(each, Neighbours) else (each,)
+        )
+    return {frame.index: frame for frame in frames}
 
 
 def turn(image: Image, angle: int) -> tuple[Image, Matrix]:

@@ -13,6 +13,14 @@ from ..options import option
 class FindOptions:
     """How faces are looked for, whatever detector and aligner do it."""
 
+    detect_every: int = option(
+        4,
+        "Detect in every Nth frame; in those between, faces follow from the two around them, "
+        "unless the picture shows what neither of them does; 1 detects in every frame",
+        unit="frames",
+        ge=1,
+        le=16,
+    )
     rotations: tuple[int, ...] = option(
         (0,), "Turn the frame by each of these angles in its turn, clockwise", unit="degrees"
     )

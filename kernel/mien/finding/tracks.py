@@ -214,7 +214,8 @@ def _glance(image: Image) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
     import numpy as np
 
     stride = max(1, min(image.shape[:2]) // 96)
-    few = as_dtype(as_float(np.ascontiguousarray(image[::stride, ::stride])), "uint8")
+    few = np.ascontiguousarray(image[::stride, ::stride])
+    few = few if few.dtype == np.uint8 else as_dtype(as_float(few), "uint8")
     small = cv2.resize(few, (32, 32), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
     hsv = cv2.cvtColor(few, cv2.COLOR_BGR2HSV)
     counts = [cv2.calcHist([hsv], [channel], None, [16], [0, 256]).ravel() for channel in range(3)]

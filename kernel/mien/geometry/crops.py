@@ -69,12 +69,14 @@ def _shrink(
         x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
     # Squares at the same places whatever part is read: a moving face must not shimmer.
     x0, y0 = x0 - x0 % factor, y0 - y0 % factor
+    x1, y1 = x1 + -x1 % factor, y1 + -y1 % factor
     part = image[y0:y1, x0:x1]
     if 0 in part.shape:
         return part, matrix
-    right, bottom = -(x1 - x0) % factor, -(y1 - y0) % factor
-    kind = cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT
-    part = cv2.copyMakeBorder(part, 0, bottom, 0, right, kind)
+    bottom, right = y1 - y0 - part.shape[0], x1 - x0 - part.shape[1]
+    if bottom or right:  # squares reach out of the picture
+        kind = cv2.BORDER_REPLICATE if border == "replicate" else cv2.BORDER_CONSTANT
+        part = cv2.copyMakeBorder(part, 0, bottom, 0, right, kind)
     wide, high = part.shape[1] // factor, part.shape[0] // factor
     small = cv2.resize(part, (wide, high), interpolation=cv2.INTER_AREA)
     middle = (factor - 1) / 2  # the centre of the first small pixel, in pixels of `part`

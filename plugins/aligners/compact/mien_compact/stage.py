@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from mien.arrays import Image, Matrix, as_float
 from mien.geometry import invert, mirror, transform, warp
+from mien.geometry.boxes import overlap
 from mien.stages import Context, FaceQuery, Session, StageBase
 from mien.types import Landmarks
 from numpy.typing import NDArray
@@ -15,6 +16,10 @@ from . import NET, Options
 from .crops import SIDE, box_matrix, points_matrix
 
 Floats = NDArray[np.float32]
+Box = tuple[float, float, float, float]
+
+ALIKE = 0.7  # boxes of one face in two frames share at least this
+EVERY = 4  # frames of which one is looked at twice
 
 # How far the votes for a point lie apart, per side of the crop, where the net is at a loss.  On
 # held-out faces it is 0.006 (95 %: below 0.009), where there is no face 0.07 (95 %: above 0.026).
@@ -47,8 +52,11 @@ class CompactAligner(StageBase):
         if not batch:
             return []
         images = [query.frame.image for query in batch]
-        matrices = [box_matrix(query.detection, self._options.margin) for query in batch]
-        for _ in range(self._options.passes - 1):
+        if self._options.passes == 1:
+            matrices = [box_matrix(query.detection, self._options.margin) for query in batch]
+        else:
+            matrices = [points_matrix(face) for face in self._first_look(batch)]
+        for _ in range(self._options.passes - 2):
             points, _ = self._look(images, matrices, flip=False)
             matrices = [points_matrix(face) for face in points]
         points, spread = self._look(images, matrices, flip=self._options.flip)
@@ -56,6 +64,29 @@ class CompactAligner(StageBase):
         return [
             Landmarks(points=face, score=score) for face, score in zip(points, scores, strict=True)
         ]
+
+    def _first_look(self, batch: Sequence[FaceQuery]) -> list[Floats]:
+        """Where the points of each face are, more or less: enough to lay the next crop.
+
+        Of a face that is seen in frame after frame only a few are looked at; in those between, the
+        points lie on the way, as the boxes do.  That is quicker, and steadier too.
+        """
+        chains = chained(batch)
+        seen = sorted({place for chain in chains for place in (*chain[::EVERY], chain[-1])})
+        matrices = [box_matrix(batch[n].detection, self._options.margin) for n in seen]
+        found, _ = self._look([batch[n].frame.image for n in seen], matrices, flip=False)
+        points = dict(zip(seen, found, strict=True))
+        for chain in chains:
+            for start in range(0, len(chain) - 1, EVERY):
+                first, *between, last = chain[start : start + EVERY + 1]
+                for number, place in enumerate(between, 1):
+                    part = np.float32(number / (len(between) + 1))
+                    before, after = (
+                        moved(points[end], batch[end].detection.box, batch[place].detection.box)
+                        for end in (first, last)
+                    )
+                    points[place] = before + (after - before) * part
+        return [points[place] for place in range(len(batch))]
 
     def _look(
         self, images: Sequence[Image], matrices: Sequence[Matrix], *, flip: bool
@@ -76,6 +107,33 @@ class CompactAligner(StageBase):
             seen, spread = (seen[:count] + back) / 2, (spread[:count] + spread[count:]) / 2
         found = [transform(invert(m), face) for m, face in zip(matrices, seen, strict=True)]
         return found, spread.mean(axis=1)
+
+
+def chained(batch: Sequence[FaceQuery]) -> list[list[int]]:
+    """Places of the batch that show one face in frame after frame, each in one list."""
+    chains: list[list[int]] = []
+    for place, query in enumerate(batch):
+        chain = next((each for each in chains if follows(query, batch[each[-1]])), None)
+        if chain is None:
+            chains.append([place])
+        else:
+            chain.append(place)
+    return chains
+
+
+def follows(query: FaceQuery, earlier: FaceQuery) -> bool:
+    """Whether both are the same face, in one frame and the next."""
+    near = overlap(query.detection.box, earlier.detection.box) >= ALIKE
+    upright = query.detection.roll == earlier.detection.roll
+    return query.frame.index == earlier.frame.index + 1 and near and upright
+
+
+def moved(points: Floats, box: Box, to: Box) -> Floats:
+    """Points of a face in `box` as they lie where the box is `to`."""
+    first, second = np.reshape(box, (2, 2)), np.reshape(to, (2, 2))
+    zoom = np.linalg.norm(second[1] - second[0]) / np.linalg.norm(first[1] - first[0])
+    there: Floats = ((points - first.mean(0)) * zoom + second.mean(0)).astype(np.float32)
+    return there
 
 
 def take(image: Image, matrix: Matrix) -> Floats:

@@ -20,7 +20,7 @@ from mien.testing import AlignerConformance, FakeContext, FakeNet, face_at, fram
 from mien.types import Detection, Frame
 from mien_compact import NET, Options
 from mien_compact.crops import SIDE, box_matrix
-from mien_compact.stage import LOST, CompactAligner, take
+from mien_compact.stage import LOST, CompactAligner, chained, moved, take
 
 pytest.importorskip("onnxruntime")
 
@@ -97,6 +97,42 @@ def test_the_nets_points_are_taken_back_to_the_frame(flip: bool) -> None:
     (marks,) = stage_with(flip=flip, passes=1)([FaceQuery(frame=frame, detection=found)])
     seen = transform(box_matrix(found), marks.points)
     np.testing.assert_allclose(seen, UNIT * SIDE - 0.5, atol=1e-3)
+
+
+def queries(boxes: list[tuple[int, tuple[float, float, float, float]]]) -> list[FaceQuery]:
+    seen = {frame.index: frame for frame in frames(20)}
+    return [FaceQuery(frame=seen[n], detection=Detection(box=box, score=1)) for n, box in boxes]
+
+
+def test_a_face_in_frame_after_frame_is_one_chain() -> None:
+    here, near, there = (0, 0, 40, 40), (2, 1, 42, 41), (30, 30, 70, 70)
+    asked = [(0, here), (0, there), (1, near), (1, there), (3, near), (4, here), (5, there)]
+    assert chained(queries(asked)) == [[0, 2], [1, 3], [4, 5], [6]]
+
+
+@pytest.mark.parametrize(("count", "looks"), [(1, 1), (2, 2), (5, 2), (6, 3), (8, 3), (9, 3)])
+def test_of_a_chain_few_frames_get_two_looks(count: int, looks: int) -> None:
+    fed: list[int] = []
+
+    def answer(feeds: Mapping[str, Any]) -> list[Any]:
+        fed.append(len(feeds["image"]))
+        points = np.repeat(UNIT[None], fed[-1], axis=0)
+        return [points, np.zeros((fed[-1], 68), np.float32)]
+
+    stage = CompactAligner(Options(flip=False), FakeContext(net=FakeNet(answer)))
+    stage.open()
+    marks = stage(queries([(n, (20 + n, 20, 60 + n, 60)) for n in range(count)]))
+    assert fed == [looks, count]
+    # The net sees the same in every crop, so the points move as the box does.
+    for number, each in enumerate(marks):
+        np.testing.assert_allclose(each.points, marks[0].points + np.float32([number, 0]), atol=0.05)
+
+
+def test_points_move_and_grow_with_their_box() -> None:
+    points = np.float32([[10, 20], [30, 20]])
+    np.testing.assert_allclose(
+        moved(points, (0, 0, 40, 40), (100, 0, 180, 80)), [[120, 40], [160, 40]]
+    )
 
 
 @pytest.mark.parametrize(("spread", "score"), [(0.0, 1.0), (LOST / 2, 0.5), (1.0, 0.0)])
