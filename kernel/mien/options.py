@@ -34,6 +34,7 @@ class _Meta:
     le: float | None = None
     gt: float | None = None
     multiple_of: int | None = None
+    absent: Mapping[str, str] = field(default_factory=dict)
 
 
 def option(
@@ -45,9 +46,15 @@ def option(
     le: float | None = None,
     gt: float | None = None,
     multiple_of: int | None = None,
+    absent: Mapping[str, str] | None = None,
 ) -> Any:
-    """A dataclass field that is an option: its default, one line of help, unit and bounds."""
-    meta = _Meta(help=help, unit=unit, ge=ge, le=le, gt=gt, multiple_of=multiple_of)
+    """A dataclass field that is an option: its default, one line of help, unit and bounds.
+
+    absent  why words that a user may know from elsewhere are no choices
+    """
+    meta = _Meta(
+        help=help, unit=unit, ge=ge, le=le, gt=gt, multiple_of=multiple_of, absent=absent or {}
+    )
     return field(default=default, metadata={_KEY: meta})
 
 
@@ -67,6 +74,7 @@ class OptionInfo:
     le: float | None
     gt: float | None
     multiple_of: int | None
+    absent: Mapping[str, str]
 
     @property
     def base(self) -> Any:
@@ -133,6 +141,7 @@ def describe(cls: type) -> tuple[OptionInfo, ...]:
                 le=meta.le,
                 gt=meta.gt,
                 multiple_of=meta.multiple_of,
+                absent=meta.absent,
             )
         )
     return tuple(found)
@@ -243,6 +252,8 @@ def _convert_one(info: OptionInfo, value: Any) -> Any:
                 return base(value)
         elif value in get_args(base) and not isinstance(value, bool):
             return value
+        if isinstance(value, str) and value in info.absent:
+            raise ValueError(f"'{value}' {info.absent[value]}; it may be {', '.join(info.choices)}")
         raise ValueError(
             f"must be one of {', '.join(info.choices)}, is {_show(value)}"
             + (nearest(value, info.choices) if isinstance(value, str) else "").partition(

@@ -127,7 +127,8 @@ def test_a_plugin_that_raises_in_the_middle_keeps_what_was_done(
 ):
     clip = make_clip(frames=200)
     code, _, err = mien(
-        "swap", clip, "-m", model, "-o", "o.mp4", "--set", "detector.retinaface.fail_at=150"
+        *("swap", clip, "-m", model, "-o", "o.mp4"),
+        *("--detect-every", "1", "--set", "detector.retinaface.fail_at=150"),
     )
     assert code == 4
     one_sentence(err, "detect failed on frames 148..151: ZeroDivisionError: the toy is broken")

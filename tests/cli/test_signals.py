@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
+from mien.cli.building import _interruptible
 from mien.cli.signals import touched_on_signal
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal here")
@@ -41,3 +42,22 @@ def test_another_thread_gets_no_signals(tmp_path: Path) -> None:
     thread.start()
     thread.join()
     assert not errors
+
+
+@pytest.mark.parametrize(("run_id", "ended"), [("", True), ("0", False)])
+def test_what_torchrun_passes_on_is_the_same_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, run_id: str, ended: bool
+) -> None:
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    if run_id:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", run_id)
+    cancel, reached = threading.Event(), False
+    try:
+        with _interruptible(cancel):
+            for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
+                os.kill(os.getpid(), number)
+            reached = True
+    except KeyboardInterrupt:
+        pass
+    assert cancel.is_set()
+    assert reached is not ended

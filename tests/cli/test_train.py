@@ -161,3 +161,74 @@ def test_too_many_held_out_faces_are_refused(train: Callable[..., tuple[int, str
     code, _, err = train("--held-out", 5)
     assert code == 2
     assert "train.held_out: 5 faces are to be held out, but faceset 'one' holds 8" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "advice"),
+    [
+        (("--no-warp",), "--no-warp is another program's; say --warp 0"),
+        (("--input-A", "a"), "say --target FACES: A is the person of the clip"),
+        (("--input-A=a",), "say --target FACES: A is the person of the clip"),
+        (("--training-data-src-dir", "a"), "say --source FACES"),
+        (("--cpu-only",), "say --device cpu"),
+    ],
+)
+def test_flags_of_other_programs_are_answered_with_ours(
+    registry: Registry,
+    mien: Callable[..., tuple[int, str, str]],
+    words: tuple[str, ...],
+    advice: str,
+) -> None:
+    code, _, err = mien("train", *words)
+    assert code == 2
+    assert advice in err
+
+
+def test_no_help_shows_them(mien: Callable[..., tuple[int, str, str]]) -> None:
+    _, out, _ = mien("train", "--help")
+    assert "--no-warp" not in out
+    assert "--batch N|auto" in out
+
+
+def test_a_batch_of_what_fits(
+    train: Callable[..., tuple[int, str, str]], mien: Callable[..., tuple[int, str, str]]
+) -> None:
+    fixed = ("--source", "one", "--target", "other", "-o", "out", "--device", "cpu")
+    code, _, err = mien("train", "brightness", *fixed, "--batch", "auto", "--iterations", 2)
+    assert code == 0
+    assert "learns from 16 faces of each person at once" in err
+    code, _, err = train("--batch", "many")
+    assert (code, "--batch many: must be a number of faces, or auto" in err) == (2, True)
+    code, _, err = train("--batch", 4)
+    assert code == 2
+    assert "--batch 4 and --batch-size 2 are the same setting; give one of them" in err
+
+
+def test_a_process_that_only_helps_shows_nothing(
+    train: Callable[..., tuple[int, str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    code, out, err = train("--iterations", 2)
+    assert (code, out) == (0, "")
+    assert all(line.startswith("note: ") for line in err.splitlines())
+
+
+def test_nothing_more_to_learn_is_said(train: Callable[..., tuple[int, str, str]]) -> None:
+    train("--iterations", 2)
+    code, out, err = train("--iterations", 2, "--progress", "none")
+    assert code == 0
+    assert out.splitlines()[0] == "out: iteration 2 (0 in this run)"
+    assert "is at iteration 2 already, and 2 are asked for" in err
+
+
+def test_options_that_a_damaged_model_names_are_said(
+    train: Callable[..., tuple[int, str, str]], tmp_path: Path
+) -> None:
+    train("--iterations", 2)
+    path = tmp_path / "out" / "model.json"
+    card = json.loads(path.read_text())
+    path.write_text(json.dumps(card | {"options": {"colour": 3}}))
+    code, _, err = train("--iterations", 4)
+    assert code == 2
+    assert "out/model.json: colour: no such option" in err
+    assert "put back a copy of out/model.json, or correct these options in it" in err

@@ -377,19 +377,13 @@ def test_an_architecture_that_no_net_has_is_said(make_theirs, mien, tmp_path):
     assert (code, "archi 'dfhd': must be df or liae" in err) == (2, True)
 
 
-def test_no_folder_no_model_and_a_masker(make_theirs, mien, tmp_path):
+def test_no_folder_and_no_model(make_theirs, mien, tmp_path):
     code, _, err = mien("import", "dfl-model", tmp_path / "none", "-o", tmp_path / "ours")
     assert (code, "is no folder" in err) == (5, True)
     empty = tmp_path / "empty"
     empty.mkdir()
     code, _, err = mien("import", "dfl-model", empty, "-o", tmp_path / "ours")
     assert (code, "holds no model of DeepFaceLab's" in err) == (5, True)
-    write_data(
-        empty / "XSeg_data.dat",
-        ModelData(iterations=5, options={}, losses=np.zeros((0, 1))),
-    )
-    code, _, err = mien("import", "dfl-model", empty, "-o", tmp_path / "ours")
-    assert (code, "an XSeg model draws masks" in err) == (5, True)
 
 
 def test_a_model_that_deepfacelab_does_not_have_and_one_that_is_there(
@@ -397,7 +391,7 @@ def test_a_model_that_deepfacelab_does_not_have_and_one_that_is_there(
 ):
     code, _, err = mien("export", "dfl-model", make_model("original"), "-o", tmp_path / "out")
     assert code == 5
-    assert "DeepFaceLab has no model like 'original'; it has: AMP, Quick96, SAEHD" in err
+    assert "DeepFaceLab has no model like 'original'; it has: AMP, Quick96, SAEHD, XSeg" in err
     theirs = make_theirs("AMP")
     model = make_model("amp")
     code, _, err = mien("export", "dfl-model", model, "-o", theirs, "--name", "anna")

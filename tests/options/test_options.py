@@ -167,3 +167,12 @@ def test_the_nearest_name_or_all_names_are_offered():
     assert nearest("retinafac", ("retinaface", "s3fd")) == "; did you mean 'retinaface'?"
     assert nearest("zzz", ("b", "a")) == "; there is: a, b"
     assert nearest("zzz", ()) == "; there is none here"
+
+
+def test_a_word_that_is_no_choice_may_say_why() -> None:
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Options:
+        kind: Literal["a", "b"] = option("a", "Which", absent={"c": "costs too much"})
+
+    with pytest.raises(ConfigError, match="kind: 'c' costs too much; it may be a, b"):
+        parse(Options, {"kind": "c"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,10 +13,15 @@ import torch
 from mien.arrays import Image
 from mien.faceset import FaceRecord, write_face
 from mien.geometry import MEAN_FACE, crop_matrix, transform
-from mien.stages import ModelProvider
+from mien.stages import ModelProvider, NoOptions
+from mien.testing.fakes import FakeContext
 from mien.training.base import TrainBatch, TrainerState
+from mien.training.course import train
+from mien.training.data.recolour import no_transfer
 from mien.training.learning.learners import Learners
 from mien.training.learning.optimizers import Adam
+from mien.training.options import TrainOptions
+from mien.training.progress import TrainProgress, TrainReport
 from mien.types import CropSpec, FaceType
 
 
@@ -122,3 +128,35 @@ def make_tiny(name: str = "tiny", poison: int = -1) -> ModelProvider:
         create=lambda options, context, generation: None,  # type: ignore[arg-type,return-value]
         train=lambda options, context: TinyTrainer(poison),
     )
+
+
+@pytest.fixture
+def run(tmp_path: Path, make_faceset: Callable[..., Path]) -> Callable[..., TrainReport]:
+    """Trains a tiny model into `folder` on two facesets, with the options that are given."""
+    source = make_faceset("source", (30, 60, 200))
+    target = make_faceset("target", (200, 90, 20), 7)
+
+    def go(
+        folder: str = "model",
+        provider: ModelProvider | None = None,
+        own: Any = None,
+        restore: int | None = None,
+        progress: Callable[[TrainProgress], None] = lambda event: None,
+        transfer: Callable[[str], Any] = no_transfer,
+        **options: Any,
+    ) -> TrainReport:
+        values = {"batch_size": 2, "preview_every": 0, "deterministic": True, "iterations": 20}
+        return train(
+            provider or make_tiny(),
+            own or NoOptions(),
+            FakeContext(threads=1, seed=11),
+            source=source,
+            target=target,
+            folder=tmp_path / folder,
+            train_options=TrainOptions(**(values | options)),
+            restore=restore,
+            progress=progress,
+            transfer=transfer,
+        )
+
+    return go

@@ -21,41 +21,11 @@ from mien.training import checkpoint
 from mien.training.base import TrainBatch
 from mien.training.course import train
 from mien.training.options import TrainOptions
-from mien.training.progress import TrainProgress, TrainReport
+from mien.training.progress import TrainReport
 
 from .conftest import TinyTrainer, make_tiny
 
 Run = Callable[..., TrainReport]
-
-
-@pytest.fixture
-def run(tmp_path: Path, make_faceset: Callable[..., Path]) -> Run:
-    """Trains a tiny model into `folder` on two facesets, with the options that are given."""
-    source = make_faceset("source", (30, 60, 200))
-    target = make_faceset("target", (200, 90, 20), 7)
-
-    def go(
-        folder: str = "model",
-        provider: ModelProvider | None = None,
-        own: Any = None,
-        restore: int | None = None,
-        progress: Callable[[TrainProgress], None] = lambda event: None,
-        **options: Any,
-    ) -> TrainReport:
-        values = {"batch_size": 2, "preview_every": 0, "deterministic": True, "iterations": 20}
-        return train(
-            provider or make_tiny(),
-            own or NoOptions(),
-            FakeContext(threads=1, seed=11),
-            source=source,
-            target=target,
-            folder=tmp_path / folder,
-            train_options=TrainOptions(**(values | options)),
-            restore=restore,
-            progress=progress,
-        )
-
-    return go
 
 
 def newest(folder: Path) -> checkpoint.Generation:

@@ -129,7 +129,7 @@ def test_the_time_limit_ends_a_training_without_end(run: Callable[..., TrainRepo
 def test_progress_tells_of_every_step_save_and_preview(run: Callable[..., TrainReport]) -> None:
     events: list[TrainProgress] = []
     run(progress=events.append, iterations=4, save_every=2, preview_every=4)
-    told = [(event.event, event.iteration) for event in events]
+    told = [(event.event, event.iteration) for event in events if event.event != "note"]
     steps = [("step", i) for i in range(1, 5)]
     previews = [("preview", i) for i in (1, 2, 4)]
     assert told == [
@@ -137,10 +137,11 @@ def test_progress_tells_of_every_step_save_and_preview(run: Callable[..., TrainR
         *(steps[2], steps[3], previews[2], ("saved", 4)),
     ]
     assert all(event.goal == 4 for event in events)
-    assert events[0].losses.keys() == {"s", "t"}
+    assert all(event.losses.keys() == {"s", "t"} for event in events if event.event == "step")
     events.clear()
     run(progress=events.append, iterations=5)
-    assert (events[0].event, events[0].text) == ("note", "goes on from iteration 4")
+    said = [event.text for event in events if event.event == "note"]
+    assert said[0] == "goes on from iteration 4"
 
 
 def test_a_loss_that_is_no_number_stops_and_the_saved_state_stands(

@@ -44,7 +44,7 @@ def test_nothing_is_said_before_a_window_has_passed() -> None:
     made = curve(lambda i: 0.1, 1900)
     assert stalled_since(made.line(), 0, 2000) is None
     words = describe(made.line(), 0, 2000, "error")
-    assert words == "too early to say: fewer than 2000 iterations of figures"
+    assert words == "too early to say whether it still gets better"
 
 
 def test_an_earlier_stage_does_not_count() -> None:

@@ -219,7 +219,8 @@ def test_a_sheet_that_does_not_fit_into_memory_does_not_end_the_training(
     trainer.preview = full  # type: ignore[method-assign]
     report = run(preview_every=10, held_out=2, held_out_every=10)
     assert report.ended == "iterations"
-    assert report.notes == ("memory is full: nothing is shown this time",) * 3
+    said = [note for note in report.notes if "few" not in note]
+    assert said == ["memory is full: nothing is shown this time"] * 3
 
 
 def test_other_errors_of_a_preview_are_not_hidden(

@@ -5,8 +5,10 @@ plugins becomes a flag, and every flag becomes a setting of the configuration.
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -24,12 +26,16 @@ from ..options import OptionInfo, describe
 from ..registry import Registry
 from .progress import STYLES, make_events
 
+_TOLD_AGAIN = 5.0
+"""Seconds within which signals of torchrun are the same one."""
+
 KIND_WORDS = {
     "detector": "What finds the faces; several, separated by commas, look together",
     "aligner": "What finds the 68 points of a face",
     "embedder": "What tells people apart, or none",
     "masker": "What says which pixels are face; several, separated by commas, or none",
     "model": "What learns and swaps",
+    "enhancer": "What makes a finer picture of the new face, or none",
     "color": "What gives the new face the colours of the plate, or none",
     "blend": "What puts the new face on the plate",
 }
@@ -192,16 +198,25 @@ def begin(
 
 @contextmanager
 def _interruptible(cancel: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C asks for a clean end, the second ends at once."""
+    """The first Ctrl-C asks for a clean end, the second ends at once.
+
+    torchrun passes on what the terminal has said already, twice: that is one Ctrl-C.
+    """
+    same = _TOLD_AGAIN if "TORCHELASTIC_RUN_ID" in os.environ else 0.0
+    asked = [0.0]
     if threading.current_thread() is not threading.main_thread():
         yield
         return
 
     def on_signal(number: int, frame: FrameType | None) -> None:
         if cancel.is_set():
-            raise KeyboardInterrupt
+            if time.monotonic() - asked[0] >= same:
+                raise KeyboardInterrupt
+            return
+        asked[0] = time.monotonic()
         cancel.set()
-        click.echo("stopping: finishing what was begun (again to end at once)", err=True)
+        if os.environ.get("RANK", "0") == "0":
+            click.echo("stopping: finishing what was begun (again to end at once)", err=True)
 
     before = {kind: signal.signal(kind, on_signal) for kind in (signal.SIGINT, signal.SIGTERM)}
     try:

@@ -32,9 +32,9 @@ def load_files(learners: Learners, base: Path, kind: DflKind) -> list[str]:
     whose file is missing begins anew, as it does in DeepFaceLab.
     Raises WeightsError where a file is damaged or belongs to another net.
     """
-    load_model(learners.net, base)
+    load_model(_in_files(learners.net, kind), base)
     known = dict(_trained(learners.net, kind))
-    notes = _load_slots(learners.optimizer, known, _beside(base, SLOTS))
+    notes = _load_slots(learners.optimizer, known, _beside(base, _slots_name(kind)))
     for name, judge in learners.judges.items():
         files = kind.judges[name]
         path = _beside(base, files.weights)
@@ -49,9 +49,9 @@ def load_files(learners: Learners, base: Path, kind: DflKind) -> list[str]:
 
 def save_files(learners: Learners, base: Path, kind: DflKind) -> list[Path]:
     """Write nets, judges and optimizers as a model's files, and return them."""
-    written = save_model(learners.net, base)
+    written = save_model(_in_files(learners.net, kind), base)
     known = dict(_trained(learners.net, kind))
-    written.append(_save_slots(learners.optimizer, known, _beside(base, SLOTS)))
+    written.append(_save_slots(learners.optimizer, known, _beside(base, _slots_name(kind))))
     for name, judge in learners.judges.items():
         files = kind.judges[name]
         written += save_model(nn.ModuleDict({files.weights: judge.net}), base)
@@ -61,11 +61,21 @@ def save_files(learners: Learners, base: Path, kind: DflKind) -> list[Path]:
 
 
 def _trained(net: nn.Module, kind: DflKind) -> list[tuple[str, nn.Parameter]]:
+    scope = f"{kind.name}." if kind.whole else ""
     return [
-        (name, weight)
+        (f"{scope}{name}", weight)
         for name, weight in net.named_parameters()
         if not name.startswith(kind.untrained or "\n")
     ]
+
+
+def _in_files(net: nn.Module, kind: DflKind) -> nn.Module:
+    """The net as its files have it: its parts, or itself as the only part."""
+    return nn.ModuleDict({kind.whole: net}) if kind.whole else net
+
+
+def _slots_name(kind: DflKind) -> str:
+    return f"{kind.whole}_opt" if kind.whole else SLOTS
 
 
 def _scoped(net: nn.Module, files: JudgeFiles) -> dict[str, nn.Parameter]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,6 @@ from ..training import checkpoint
 from .model import find_model
 from .run import Run
 
-_LOSSES = ("source", "target")
 _FLIP = 0.4
 """Chance with which DeepFaceLab mirrors a face."""
 
@@ -77,7 +76,7 @@ def import_folder(run: Run, *, place: Path, name: str | None, folder: Path) -> I
         size=trainer.spec.size,
     )
     checkpoint.save(folder, trainer.state(), data.iterations)
-    _write_history(folder, data.iterations, data.losses)
+    _write_history(folder, data.iterations, data.losses, provider.dfl.losses)
     checkpoint.write_card(folder, card)  # last: it makes the folder a model
     return Imported(folder=folder, plugin=provider.name, iteration=data.iterations)
 
@@ -101,7 +100,16 @@ def export_folder(run: Run, *, folder: Path, place: Path, name: str) -> Exported
         )
     if not name or set(name) & set('/\\:*?"<>|'):
         raise ConfigError(f"--name {name}: must be a name that files can begin with")
-    base = place / f"{name}_{provider.dfl.name}"
+    other = [
+        f"{key} is {getattr(found.options, key)}, must be {value}"
+        for key, value in provider.dfl.fixed.items()
+        if getattr(found.options, key) != value
+    ]
+    if other:
+        raise InputError(
+            f"{folder}: is no {provider.dfl.name} that DeepFaceLab could use: {'; '.join(other)}"
+        )
+    base = place / provider.dfl.base(name)
     data = base.with_name(base.name + DATA)
     if data.exists():
         raise OutputError(f"{data}: is there already; choose another --name or folder")
@@ -112,7 +120,7 @@ def export_folder(run: Run, *, folder: Path, place: Path, name: str) -> Exported
     content = ModelData(
         iterations=found.generation.iteration,
         options=provider.dfl.theirs(found.options),
-        losses=_read_history(folder, found.generation.iteration),
+        losses=_read_history(folder, found.generation.iteration, provider.dfl.losses),
     )
     written.append(write_data(data, content))
     return ExportedFolder(base=base, files=tuple(written), iteration=found.generation.iteration)
@@ -138,10 +146,6 @@ def _by_kind(run: Run, kind: str) -> Entry:
     for provider in _kinds(run):
         if provider.dfl is not None and provider.dfl.name == kind:
             return run.registry.entry("model", provider.name)
-    if kind == "XSeg":
-        raise InputError(
-            "an XSeg model draws masks, it swaps nothing: use its weights with --masker xseg"
-        )
     raise PluginError(
         f"no installed plugin knows DeepFaceLab's '{kind}'; it comes with: "
         f"pip install {KNOWN_DISTS[f'model.{kind.lower()}']}"
@@ -165,6 +169,8 @@ def training_flags(kind: str, options: Mapping[str, Any]) -> str:
     kind     its name of the model;  options  as it keeps them
     What it asks for at every start belongs to a training here, not to the model.
     """
+    if kind == "XSeg":  # it varies pictures by itself
+        return f"--batch-size {max(1, int(options.get('batch_size', 4)) // 2)}"
     zoom = 0.05 if kind == "Quick96" else 0.15
     flags = f"--batch-size {options.get('batch_size', 4)} --color 0 --zoom {zoom}"
     flags += " --warp-kind dfl" if options.get("random_warp", True) else " --warp 0"
@@ -193,19 +199,20 @@ def _left_over(kind: str, options: Mapping[str, Any]) -> Iterator[str]:
         yield "it was learning faces in general: go on so with --pretrain FACES"
 
 
-def _write_history(folder: Path, last: int, losses: Any) -> None:
+def _write_history(folder: Path, last: int, losses: Any, names: Sequence[str]) -> None:
     """Its losses as lines of ours; it keeps those since its iteration was last set to 0."""
     from ..training.show.history import History
 
     history = History(folder / "history.jsonl", last)
-    rows = losses[-last:].tolist() if losses.ndim == 2 and losses.shape[1] == 2 else []
+    kept = losses.ndim == 2 and losses.shape[1] == len(names)
+    rows = losses[-last:].tolist() if kept else []
     for number, row in enumerate(rows, start=last - len(rows) + 1):
-        history.add(number, dict(zip(_LOSSES, row, strict=True)), 0.0)
+        history.add(number, dict(zip(names, row, strict=True)), 0.0)
     history.flush()
 
 
-def _read_history(folder: Path, last: int) -> Any:
-    """(iterations, 2): the losses of both people, as far as the history knows them."""
+def _read_history(folder: Path, last: int, names: Sequence[str]) -> Any:
+    """(iterations, losses): those that DeepFaceLab keeps, as far as the history knows them."""
     import numpy as np
 
     from ..training.show.history import read_history
@@ -213,8 +220,8 @@ def _read_history(folder: Path, last: int) -> Any:
     path = folder / "history.jsonl"
     lines = read_history(path) if path.exists() else iter(())
     rows = [
-        [line["losses"][name] for name in _LOSSES]
+        [line["losses"][name] for name in names]
         for line in lines
-        if line["iteration"] <= last and all(name in line["losses"] for name in _LOSSES)
+        if line["iteration"] <= last and all(name in line["losses"] for name in names)
     ]
-    return np.array(rows, np.float64).reshape(-1, 2)
+    return np.array(rows, np.float64).reshape(-1, len(names))

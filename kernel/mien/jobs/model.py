@@ -82,13 +82,11 @@ def find_model(run: Run, folder: Path) -> StoredModel:
             f"{folder}: holds no model (no model.json); train one with: "
             f"mien train original --source FACES --target FACES -o {folder}"
         )
-    generation = checkpoint.latest(folder)
+    generation = checkpoint.take_up(folder, run.events.note)
     if generation is None:
         raise InputError(f"{folder}: holds no whole generation yet; train it further")
     provider = run.registry.get(ModelProvider, card.plugin)
-    begun: Any = parse(
-        provider.options, card.options, where=lambda name: f"{folder / 'model.json'}: {name}"
-    )
+    begun = check_card_options(folder, provider, card.options)
     fixed = {"face_type", *generation.facts.get("net", ())}
     asked = run.config.options(provider, card.options)
     kept = {name: getattr(begun, name) for name in fixed if hasattr(begun, name)}
@@ -102,6 +100,16 @@ def find_model(run: Run, folder: Path) -> StoredModel:
         options=replace(asked, **kept),
         generation=generation,
     )
+
+
+def check_card_options(folder: Path, provider: ModelProvider, begun: Mapping[str, Any]) -> Any:
+    """The options that a model was begun with.  Raises ConfigError where its card was damaged."""
+    path = folder / "model.json"
+    try:
+        return parse(provider.options, begun, where=lambda name: f"{path}: {name}")
+    except ConfigError as error:
+        advice = f"put back a copy of {path}, or correct these options in it"
+        raise ConfigError([*error.problems, advice]) from error
 
 
 def _open_file(run: Run, path: Path) -> OpenModel:

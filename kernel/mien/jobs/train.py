@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ..stages import ColorTransferProvider, ColorTransferStage, ModelProvider
 from ..training.options import TrainOptions
 from .figures import Figures
+from .model import check_card_options
 from .run import Run
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ def train(
     options = run.config.section("train", TrainOptions)
     card = checkpoint.read_card(folder)
     begun_with = card.options if card is not None and card.plugin == provider.name else {}
+    check_card_options(folder, provider, begun_with)
 
     figures = Figures(options.minutes)
 

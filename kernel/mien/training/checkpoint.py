@@ -15,7 +15,7 @@ import hashlib
 import json
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 WEIGHTS, OPTIMIZER, STATE = "weights.safetensors", "optimizer.safetensors", "state.json"
+
+
+class _LaterError(InputError):
+    """A generation of a format that this version does not know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +110,13 @@ def read_card(folder: Path) -> ModelCard | None:
         )
     except FileNotFoundError:
         return None
+    except NotADirectoryError as error:
+        raise InputError(f"model '{folder}': is a file; name a folder") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(f"model '{folder}': its model.json is damaged ({error!r})") from error
+        raise InputError(
+            f"model '{folder}': its model.json is damaged ({error!r}); put back a copy, or remove "
+            "it: a training with the options that the model was begun with writes it anew"
+        ) from error
 
 
 def save(
@@ -171,16 +180,13 @@ def restore(folder: Path, iteration: int) -> Generation:
             f"model '{folder}': holds no generation of iteration {iteration} (it holds: {known})"
         )
     generation = open_generation(found[iteration])
-    aside = folder / "set-aside"
-    try:
-        for number, path in found.items():
-            if number > iteration:
-                aside.mkdir(exist_ok=True)
-                shutil.rmtree(aside / path.name, ignore_errors=True)
-                path.rename(aside / path.name)
-    except OSError as error:
-        raise OutputError(f"model '{folder}': cannot be changed ({reason(error)})") from error
+    _set_aside(folder, [path for number, path in found.items() if number > iteration])
     return generation
+
+
+def is_begun(folder: Path) -> bool:
+    """Whether anything was ever saved there."""
+    return bool(_generations(folder))
 
 
 def latest(folder: Path) -> Generation | None:
@@ -189,6 +195,36 @@ def latest(folder: Path) -> Generation | None:
         with contextlib.suppress(InputError):
             return open_generation(path)
     return None
+
+
+def take_up(folder: Path, tell: Callable[[str], None], *, tidy: bool = False) -> Generation | None:
+    """The newest whole generation, None where nothing was ever saved.
+
+    tell  hears of every damaged one that is passed over
+    tidy  puts those aside, so that they are not counted among the ones to keep
+    Raises InputError where generations are there and none is whole, or the newest is of a later
+    version: a training that began anew there would take the place of what is lost.
+    """
+    damaged: list[tuple[Path, InputError]] = []
+    found: Generation | None = None
+    for path in reversed(_generations(folder)):
+        try:
+            found = open_generation(path)
+            break
+        except _LaterError:
+            raise
+        except InputError as error:
+            damaged.append((path, error))
+    if damaged and found is None:
+        raise InputError(
+            f"model '{folder}': nothing that is saved there is whole; the newest: {damaged[0][1]}. "
+            "Put back a copy, or train into another folder"
+        )
+    for _, problem in damaged:
+        tell(f"{problem}: it is passed over")
+    if tidy:
+        _set_aside(folder, [path for path, _ in damaged])
+    return found
 
 
 def open_generation(path: Path, *, verify: bool = True) -> Generation:
@@ -200,7 +236,7 @@ def open_generation(path: Path, *, verify: bool = True) -> Generation:
     try:
         values = json.loads((path / STATE).read_bytes())
         if values["format"] > FORMAT:
-            raise InputError(f"{where}: written by a later mien; update mien to read it")
+            raise _LaterError(f"{where}: written by a later mien; update mien to read it")
         files = dict(values["files"])
         for name in (WEIGHTS, OPTIMIZER):
             _check_file(path / name, files[name], where, verify=verify)
@@ -233,6 +269,17 @@ def thin_out(folder: Path, keep: int, snapshots: int = 24) -> None:
         with contextlib.suppress(OSError):
             path.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
+
+
+def _set_aside(folder: Path, paths: Sequence[Path]) -> None:
+    aside = folder / "set-aside"
+    try:
+        for path in paths:
+            aside.mkdir(exist_ok=True)
+            shutil.rmtree(aside / path.name, ignore_errors=True)
+            path.rename(aside / path.name)
+    except OSError as error:
+        raise OutputError(f"model '{folder}': cannot be changed ({reason(error)})") from error
 
 
 def _is_snapshot(path: Path) -> bool:

@@ -18,6 +18,7 @@ from torch.utils.checkpoint import checkpoint
 
 from ..errors import ConfigError
 from .base import Trainer, TrainerState
+from .learning.clipping import make_clipping
 from .learning.optimizers import Scale
 from .learning.state import load_weights
 from .options import TrainOptions
@@ -42,18 +43,23 @@ class Engine:
         if _wants(options.channels_last, device):
             for net in learners.nets:
                 net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if options.freeze:
+            _freeze(learners.net, options.freeze)
         if options.checkpointing:
             _checkpoint_parts(learners.net)
         if _wants(options.compile, device):
-            _compile_parts(learners.net)
+            mode = "reduce-overhead" if options.compile == "graphs" else "default"
+            _compile_parts(learners.net, mode)
             for judge in learners.nets[1:]:
-                judge.compile(dynamic=False)
+                judge.compile(dynamic=False, mode=mode)
         scale = Scale() if self.format == torch.float16 else None
         for optimizer in learners.optimizers:
             optimizer.gather = options.accumulate
             optimizer.share = processes.share
+            optimizer.place = processes.rank, processes.count
             optimizer.scale = scale
             optimizer.clip = options.clip or optimizer.clip
+            optimizer.clipping = make_clipping(options.clip_by, options.clip, options.clip_history)
             optimizer.home = torch.device("cpu") if options.offload else None
         self._average = _Average(learners.net, options.average) if options.average else None
 
@@ -63,6 +69,8 @@ class Engine:
         rate = self.factor * self._options.rate * self.rate_at(iteration)
         for optimizer in self._trainer.learners.optimizers:
             optimizer.factor = rate
+        if self._options.compile == "graphs":
+            torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
         with self.computing():
             yield
         if self._average is not None:
@@ -166,14 +174,72 @@ def number_format(device: torch.device, precision: str) -> torch.dtype:
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
+def check_engine(device: torch.device, options: TrainOptions) -> None:
+    """Raise ConfigError, with every problem, where options contradict each other or the device."""
+    problems = list[str]()
+    try:
+        number_format(device, options.precision)
+    except ConfigError as error:
+        problems += error.problems
+    if options.compile == "graphs" and device.type != "cuda":
+        problems.append(
+            "train.compile: graphs are CUDA's, and this training runs on the "
+            f"{device.type.upper()}; take on, off or auto"
+        )
+    if options.compile == "graphs" and options.checkpointing:
+        problems.append(
+            "train.compile: graphs keep all memory of a step, which train.checkpointing is there "
+            "to save; take one of them"
+        )
+    if options.clip_by != "norm" and not options.clip:
+        usual = "10, the percentile" if options.clip_by == "auto" else "1"
+        problems.append(
+            f"train.clip_by: {options.clip_by} needs train.clip; set it to {usual}, for instance"
+        )
+    if options.clip_by == "auto" and options.clip > 100:
+        problems.append(
+            f"train.clip: is the percentile where train.clip_by is auto, so at most 100, is "
+            f"{options.clip:g}"
+        )
+    if options.warm_up >= options.iterations > 0 and options.schedule == "cosine":
+        problems.append(
+            f"train.warm_up: {options.warm_up} iterations leave nothing of the "
+            f"{options.iterations} for the cosine; take fewer"
+        )
+    if problems:
+        raise ConfigError(problems)
+
+
 def _wants(choice: str, device: torch.device) -> bool:
-    return choice == "on" or (choice == "auto" and device.type == "cuda")
+    return choice in ("on", "graphs") or (choice == "auto" and device.type == "cuda")
 
 
-def _compile_parts(net: nn.Module) -> None:
+def _compile_parts(net: nn.Module, mode: str) -> None:
     """Let torch compile the parts that are called as a whole: one code for all of their layers."""
     for part in net.children():
-        part.compile(dynamic=False)
+        part.compile(dynamic=False, mode=mode)
+
+
+def _freeze(net: nn.Module, beginnings: tuple[str, ...]) -> None:
+    """Keep weights as they are.  Raises ConfigError where no weight's name begins so."""
+    for beginning in beginnings:
+        names = [name for name, _ in net.named_parameters() if _is_part(name, beginning)]
+        if not names:
+            parts = ", ".join(dict.fromkeys(n.partition(".")[0] for n, _ in net.named_parameters()))
+            raise ConfigError(
+                f"train.freeze: the net has no part '{beginning}'; its parts are {parts}"
+            )
+    left = 0
+    for name, weight in net.named_parameters():
+        if any(_is_part(name, beginning) for beginning in beginnings):
+            weight.requires_grad_(False)
+        left += weight.requires_grad
+    if not left:
+        raise ConfigError("train.freeze: freezes the whole net, so there is nothing to learn")
+
+
+def _is_part(name: str, beginning: str) -> bool:
+    return name == beginning or name.startswith(f"{beginning}.")
 
 
 def _checkpoint_parts(net: nn.Module) -> None:

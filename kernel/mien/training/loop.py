@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -20,10 +20,12 @@ from ..errors import InputError, StageError
 from ..stages import ColorTransferStage, Context, ModelProvider
 from . import checkpoint, rate_finder
 from .base import TrainBatch, Trainer
+from .borrowing import borrow
 from .data.identity import compare
-from .data.supply import Demand, Supply, load_both
+from .data.kept import Facesets
+from .data.supply import Demand, Supply
 from .engine import Engine
-from .memory import fitting_batch, is_out_of_memory
+from .memory import check_device, fitting_batch, is_out_of_memory
 from .options import TrainOptions
 from .plan import Until
 from .processes import Processes
@@ -44,6 +46,7 @@ class Session:
 
     faces  the facesets of source and target;  until  the stage's end;  last  whether none follows
     transfer  makes the colour transfer of a name;  probes  what looks at held-out swaps
+    facesets  what earlier stages brought into memory
     """
 
     provider: ModelProvider
@@ -59,9 +62,13 @@ class Session:
     progress: Progress
     transfer: Callable[[str], ColorTransferStage]
     probes: Probes = field(default_factory=Probes)
+    facesets: Facesets = field(default_factory=Facesets)
 
-    def open(self) -> None:
-        """Make the model, bring the facesets into memory, go on from the newest generation."""
+    def open(self, said: Sequence[str] = ()) -> None:
+        """Make the model, bring the facesets into memory, go on from the newest generation.
+
+        said  sentences about the folder that the user should hear first
+        """
         self._device = torch.device(self.context.device)
         self._iteration = 0
         self._begun = time.monotonic()
@@ -69,13 +76,15 @@ class Session:
         self._recent: list[Mapping[str, float]] = []
         self._notes: list[str] = []
         self._recovered = 0
+        self._borrowed: tuple[str, ...] = ()
         self._watcher = Onlooker()
         self._batch_size = self.train_options.batch_size or self.standing.batch or _BATCH
-        self._make()
-        generation = checkpoint.latest(self.folder)
-        if generation is not None:
-            self._load_generation(generation)
+        for note in said:
+            self._note(note)
+        if self._make_again():
             self._note(f"goes on from iteration {self._iteration}")
+        for note in self._borrowed:
+            self._note(note)
         self._load_faces()
         self._meet_people()
         self._recognise()
@@ -90,9 +99,7 @@ class Session:
 
     def _load_faces(self) -> None:
         options, context = self.train_options, self.context
-        both = load_both(*self.faces, self.trainer.spec, options, context, self._note)
-        for note in dict.fromkeys(note for cache in both for note in cache.notes):
-            self._note(note)
+        both = self.facesets.load(self.faces, self.trainer.spec, options, context, self._note)
         color = self.transfer(options.color_transfer) if options.color_transfer else None
         self._supply = Supply(
             *both, self._demand(), options, context, color=color, stride=self.processes.count
@@ -184,6 +191,12 @@ class Session:
                 self._watched_save()
         if self._iteration > self._saver.iteration:
             self._watched_save()
+        if ended == "iterations" and self._iteration == start:
+            asked = self.train_options.iterations
+            self._note(
+                f"is at iteration {start} already, and {asked} are asked for; raise "
+                "train.iterations to go on"
+            )
         return TrainReport(
             ended=ended,
             iteration=self._iteration,
@@ -196,7 +209,7 @@ class Session:
 
     def _enough(self, cancel: threading.Event) -> End | None:
         options, until = self.train_options, self.until
-        here = self.standing.seconds + time.monotonic() - self._begun
+        here = self.standing.seconds + self._saver.spent
         if self.processes.agree(float(cancel.is_set())):
             return "cancelled"
         if options.iterations and self._iteration >= options.iterations:
@@ -240,6 +253,8 @@ class Session:
                 with self._engine.step(self._iteration):
                     return self.trainer.step(self._batch(self._iteration))
             except (RuntimeError, MemoryError) as error:
+                name, saved = self.provider.name, self._saver.iteration
+                check_device(error, name, self._iteration + 1, saved)
                 if not is_out_of_memory(error):
                     raise
                 if self._batch_size == 1 or self.processes.count > 1:
@@ -299,12 +314,17 @@ class Session:
         with self._engine.step(iteration):
             return self.trainer.step(self._batch(iteration))
 
-    def _make_again(self) -> None:
-        """The model as it was before something was tried."""
+    def _make_again(self) -> bool:
+        """The model as it was saved last, True; or as it begins."""
         self._make()
         generation = checkpoint.latest(self.folder)
         if generation is not None:
             self._load_generation(generation)
+        elif self.train_options.begin_with is not None:
+            learners, lender = self.trainer.learners, self.train_options.begin_with
+            self._borrowed = borrow(learners.net, lender, self.provider.name)
+            self._engine.restart()
+        return generation is not None
 
     # --- saving and showing -----------------------------------------------------------------------
 
@@ -338,8 +358,10 @@ class Session:
                 stage=self.provider.name,
             )
         self.standing.factor = self._engine.factor / 2
-        self._iteration = self._saver.iteration = 0
+        self._iteration = 0
+        self._saver.forget()
         self._make_again()
+        self.standing.go_back(generation.facts if generation else {})
         self._watcher.rewind(self._iteration)
         self._note(
             f"lost its way at iteration {iteration}: loss {wrong}; goes on from "

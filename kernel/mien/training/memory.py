@@ -7,6 +7,8 @@ from collections.abc import Callable
 
 import torch
 
+from ..errors import StageError
+
 MOST = 256
 SPARE = 0.9
 """Of the largest batch that fitted: other programs want memory too, and it is cut into pieces."""
@@ -17,6 +19,21 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, (torch.OutOfMemoryError, MemoryError)):
         return True
     return "not enough memory" in str(error) or "out of memory" in str(error)
+
+
+def check_device(error: BaseException, model: str, iteration: int, saved: int) -> None:
+    """Raise StageError where an error says that the GPU is gone.
+
+    iteration  the one at hand;  saved  the last one that was
+    """
+    gone = isinstance(error, torch.AcceleratorError) or "CUDA error" in str(error)
+    if is_out_of_memory(error) or not gone:
+        return
+    raise StageError(
+        f"the GPU was lost in iteration {iteration} ({str(error).splitlines()[0]}); the model "
+        f"stands at iteration {saved}, the last one saved.  The same command goes on",
+        stage=model,
+    ) from error
 
 
 def fitting_batch(attempt: Callable[[int], None], *, most: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from ..options import option
@@ -72,7 +73,15 @@ class TrainOptions(ShowOptions):
         le=100_000,
     )
     clip: float = option(
-        0.0, "Largest norm of all gradients together; 0 leaves it to the model", ge=0
+        0.0, "Largest gradient, measured as clip_by says; 0 leaves it to the model", ge=0
+    )
+    clip_by: Literal["norm", "weight", "value", "auto"] = option(
+        "norm",
+        "What clip limits: the norm of all gradients together, that of each weight's, or every "
+        "number; with auto it is the percentile of the norms of late, such as 10",
+    )
+    clip_history: int = option(
+        10_000, "Norms of late that clip_by auto remembers", unit="iterations", ge=1, le=100_000
     )
     average: float = option(
         0.0,
@@ -82,6 +91,15 @@ class TrainOptions(ShowOptions):
         le=0.99999,
     )
 
+    begin_with: Path | None = option(
+        None,
+        "Folder of another model of the same plugin, with whose weights a new one begins, as far "
+        "as they fit",
+    )
+    freeze: tuple[str, ...] = option(
+        (), "Parts of the net that stay as they are, such as encoder; more than one with commas"
+    )
+
     deterministic: bool = option(
         False, "Repeat bit for bit on the same machine, where that costs speed"
     )
@@ -89,7 +107,11 @@ class TrainOptions(ShowOptions):
         "auto", "Number format of the nets; auto takes bf16 on a GPU that is good at it"
     )
     channels_last: Choice = option("auto", "Channels beside each other in memory; auto on GPUs")
-    compile: Choice = option("auto", "Let torch compile the nets; auto on GPUs")
+    compile: Literal["auto", "on", "off", "graphs"] = option(
+        "auto",
+        "Let torch compile the nets; auto on GPUs; graphs also records them as CUDA graphs, which "
+        "helps small nets and takes more memory",
+    )
     checkpointing: bool = option(
         False, "Compute parts of the net twice instead of keeping them: half the memory, slower"
     )

@@ -30,15 +30,25 @@ class Saver:
         """From now on time counts."""
         self._begun = self._saved_at = self._snapshot_at = time.monotonic()
 
+    @property
+    def spent(self) -> float:
+        """Seconds learned by this run on top of the generation that was loaded."""
+        return time.monotonic() - self._begun
+
+    def forget(self) -> None:
+        """Nothing was ever saved, or what was is loaded next."""
+        self.iteration, self._before = 0, 0.0
+        self._begun = time.monotonic()
+
     def loaded(self, generation: checkpoint.Generation) -> None:
         """Take up a generation: what is learned from here on comes on top of it."""
         self.iteration, self.generation = generation.iteration, generation.folder
         self._before, self._begun = generation.seconds, time.monotonic()
 
     def is_due(self, iteration: int) -> bool:
-        """Whether it is time to save."""
+        """Whether it is time to save; never twice what is saved already."""
         options = self._options
-        return (
+        return iteration > self.iteration and (
             _due(iteration, options.save_every)
             or self._snapshot_is_due(iteration)
             or self._waited(self._saved_at) >= options.save_minutes * 60 > 0

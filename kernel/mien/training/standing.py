@@ -35,6 +35,11 @@ class Standing:
         values = facts.get(_KEY, {})
         return cls(**{name: values[name] for name in cls.__dataclass_fields__ if name in values})
 
+    def go_back(self, facts: Mapping[str, Any]) -> None:
+        """Of the time within the stage, count what a generation's facts know; they may be none."""
+        before = Standing.read(facts)
+        self.seconds = before.seconds if facts and before.stage == self.stage else 0.0
+
     def facts(self) -> dict[str, Any]:
         """As facts of a generation."""
         return {_KEY: asdict(self)}

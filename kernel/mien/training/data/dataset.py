@@ -22,7 +22,7 @@ from torch import Tensor
 
 from ...arrays import Image, Mask, Matrix, Points, as_dtype, as_float
 from ...errors import InputError
-from ...faceset import FaceRecord, Faceset, decode_mask, read_face
+from ...faceset import FaceRecord, Faceset, FaceStore, decode_mask
 from ...geometry import (
     compose,
     crop_matrix,
@@ -72,7 +72,7 @@ class FaceCache:
 
 
 def load_faces(
-    folder: Path,
+    faceset: Faceset,
     spec: CropSpec,
     *,
     mask: str = "",
@@ -89,11 +89,11 @@ def load_faces(
     spare   bytes beside each pixel that the faces will need later
     Raises InputError where no face can be read, or none holds the mask that is asked for.
     """
-    faceset = Faceset(folder)
+    folder = faceset.folder
     notes: list[str] = []
     weight = (CHANNELS + spare) * spec.size**2
     paths = _thinned(faceset.paths, weight, memory, folder, notes)
-    reader = _Reader(paths, spec, mask)
+    reader = _Reader(faceset.store, paths, spec, mask)
     with ThreadPoolExecutor(max(1, threads)) as pool:
         decoded = pool.map(reader.read, range(len(paths)))
         errors = list(_watched(decoded, len(paths), folder, tell))
@@ -120,8 +120,8 @@ def load_faces(
 class _Reader:
     """Decodes pictures into arrays that are there already; many threads may read at once."""
 
-    def __init__(self, paths: Sequence[Path], spec: CropSpec, mask: str) -> None:
-        self._paths, self._spec, self._mask = paths, spec, mask
+    def __init__(self, store: FaceStore, paths: Sequence[Path], spec: CropSpec, mask: str) -> None:
+        self._store, self._paths, self._spec, self._mask = store, paths, spec, mask
         count = len(paths)
         self.faces = np.empty((count, CHANNELS, spec.size, spec.size), np.uint8)
         self.landmarks = np.empty((count, 68, 2), np.float32)
@@ -157,7 +157,7 @@ class _Reader:
 
     def _read(self, index: int) -> None:
         path, spec = self._paths[index], self._spec
-        image, record = read_face(path)
+        image, record = self._store.read(path)
         try:
             wanted = crop_matrix(record.frame_landmarks, spec.face_type, spec.size, spec.scale)
             matrix = compose(invert(record.matrix), wanted)  # stored crop -> wanted crop

@@ -58,7 +58,7 @@ def load_both(
 
     def load(folder: Path, spare: int) -> FaceCache:
         return load_faces(
-            folder,
+            context.faceset(folder),
             spec,
             mask=options.mask,
             memory=options.memory,

@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from ..base import TrainerState
 from .adversary import Adversary
+from .clipping import ByHistory
 from .nets import check_net
 from .optimizers import FaceOptimizer
 from .state import load_slots, load_weights, save_slots
 
-_NET = "net"
+_NET, _NORMS = "net", "norms"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +51,8 @@ class Learners:
         slots, steps = dict[str, Tensor](), dict[str, int]()
         for name, net, optimizer in self._each():
             slots |= save_slots(optimizer, net, f"{name}:")
+            if isinstance(optimizer.clipping, ByHistory):
+                slots[f"{name}:{_NORMS}"] = optimizer.clipping.norms
             steps[name] = optimizer.iters
             if name != _NET:
                 slots |= {f"{name}.{key}": v.detach() for key, v in net.state_dict().items()}
@@ -75,6 +78,9 @@ class Learners:
                 net.load_state_dict(held)
             load_slots(optimizer, net, state.optimizer, f"{name}:")
             optimizer.iters = int(steps.get(name, 0))
+            norms = state.optimizer.get(f"{name}:{_NORMS}")
+            if isinstance(optimizer.clipping, ByHistory) and norms is not None:
+                optimizer.clipping.norms = norms
 
     def meet_people(self, fresh: Learners) -> None:
         """What belongs to the two people alone begins anew, as in a model that was just made."""

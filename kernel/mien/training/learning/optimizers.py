@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.optim.adam import adam
 
+from .clipping import Clipping
+
 EPSILON = 1e-6
 """Outside the root, in DeepFaceLab's two."""
 _PIECE = 1 << 17
@@ -36,7 +38,8 @@ class FaceOptimizer(torch.optim.Optimizer):
 
     The loop sets `factor` (of the learning rate), `gather` (calls of `step` that make one step: the
     mean of their gradients), `share` (what several processes do with their gradients before the
-    step), `home` (where the slots lie; None beside the weights) and `scale` (of losses in float16).
+    step), `home` (where the slots lie; None beside the weights), `scale` (of losses in float16),
+    `place` (this process' number among how many) and `clipping` (in place of `clip`).
     """
 
     names: ClassVar[tuple[str, ...]] = ()
@@ -62,7 +65,18 @@ class FaceOptimizer(torch.optim.Optimizer):
         self.share: Callable[[list[Tensor]], None] | None = None
         self.home: torch.device | None = None
         self.scale: Scale | None = None
+        self.place = 0, 1
+        self.clipping: Clipping | None = None
         self._gathered = 0
+
+    @property
+    def turn(self) -> int:
+        """The number of the batch at hand, which no other batch of any process has.
+
+        What a model draws by chance in a step depends on it, and on nothing that came before.
+        """
+        rank, count = self.place
+        return (self.iters * self.gather + self._gathered) * count + rank
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients, unless they are being gathered."""
@@ -98,7 +112,9 @@ class FaceOptimizer(torch.optim.Optimizer):
             torch._foreach_div_(gradients, self.gather)
         if self.scale is not None and not self.scale.restore(gradients):
             return
-        if self.clip > 0:
+        if self.clipping is not None:
+            gradients = self.clipping(gradients)
+        elif self.clip > 0:
             norm = torch.stack(torch._foreach_norm(gradients)).norm()
             shrink = torch.where(norm >= self.clip, self.clip / norm, torch.ones_like(norm))
             gradients = list(torch._foreach_mul(gradients, shrink))

@@ -18,8 +18,16 @@ from ..base import TrainBatch, TrainerState
 from ..losses.people_loss import PeopleLoss
 from ..show.preview import pictures
 from .learners import Learners
+from .more_optimizers import Adamax, Lion, NAdam
 from .optimizers import AdaBelief, Adam, FaceOptimizer, RMSprop
 from .people_options import PeopleOptions
+
+_WITH_SHARES: Mapping[str, Callable[..., FaceOptimizer]] = {
+    "adam": Adam,
+    "adamax": Adamax,
+    "nadam": NAdam,
+    "lion": Lion,
+}
 
 
 class PeopleTrainer:
@@ -126,7 +134,7 @@ class PeopleTrainer:
         """What decides which channels drop out in this step, whatever came before it."""
         if not self._dropouts:
             return
-        seed = (self._seed * 1_000_003 + self._optimizer.iters) % (1 << 63)
+        seed = (self._seed * 1_000_003 + self._optimizer.turn) % (1 << 63)
         generator = torch.Generator().manual_seed(seed)
         for each in self._dropouts:
             noise = torch.rand(count, each.channels, generator=generator)
@@ -134,14 +142,14 @@ class PeopleTrainer:
 
     def _make_optimizer(self, options: PeopleOptions) -> FaceOptimizer:
         weights, rate = self._net.parameters(), options.learning_rate
-        if options.optimizer == "adam":
-            return Adam(
-                weights,
-                lr=rate,
-                betas=(options.beta_1, options.beta_2),
-                eps=10.0**options.epsilon_exponent,
-                decay=options.weight_decay,
-                seed=self._seed,
-            )
-        kind = AdaBelief if options.optimizer == "adabelief" else RMSprop
-        return kind(weights, lr=rate, seed=self._seed)
+        if options.optimizer in ("adabelief", "rmsprop"):
+            kind = AdaBelief if options.optimizer == "adabelief" else RMSprop
+            return kind(weights, lr=rate, seed=self._seed)
+        return _WITH_SHARES[options.optimizer](
+            weights,
+            lr=rate,
+            betas=(options.beta_1, options.beta_2),
+            eps=10.0**options.epsilon_exponent,
+            decay=options.weight_decay,
+            seed=self._seed,
+        )

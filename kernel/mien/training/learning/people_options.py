@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Literal
 
@@ -40,6 +41,25 @@ FurtherLoss = Literal[
 ]
 
 
+_NO_NET: Mapping[str, str] = dict.fromkeys(
+    ("lpips_alex", "lpips_squeeze", "lpips_vgg16"),
+    "looks through a net that was taught with pictures for research only, so none comes with this "
+    "program",
+)
+_OPTIMIZERS: Mapping[str, str] = {
+    "adamw": "is adam with weight_decay",
+    "rms-prop": "is called rmsprop",
+}
+_SHARES = ("adam", "adamax", "nadam", "lion")
+_MEANS: Mapping[str, tuple[str, ...]] = {
+    "beta_1": _SHARES,
+    "beta_2": _SHARES,
+    "epsilon_exponent": _SHARES[:-1],
+    "weight_decay": _SHARES,
+}
+"""Optimizers to which an option means something."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PeopleOptions:
     """How it learns; a model adds what its net is made by."""
@@ -58,23 +78,26 @@ class PeopleOptions:
     )
 
     learning_rate: float = option(5e-5, "Step size of the optimiser", gt=0, le=0.1)
-    optimizer: Literal["adam", "adabelief", "rmsprop"] = option(
-        "adam", "What moves the weights: adam as the original has it, the others as DeepFaceLab"
+    optimizer: Literal["adam", "adamax", "nadam", "lion", "adabelief", "rmsprop"] = option(
+        "adam",
+        "What moves the weights: the first four as faceswap has them, the others as DeepFaceLab; "
+        "lion wants a third of adam's learning rate",
+        absent=_OPTIMIZERS,
     )
-    beta_1: float = option(0.9, "adam: share of the mean gradient that stays", ge=0, le=0.9999)
-    beta_2: float = option(0.999, "adam: the same of the mean square", ge=0, le=0.999999)
+    beta_1: float = option(0.9, "adam…lion: share of the mean that stays", ge=0, le=0.9999)
+    beta_2: float = option(0.999, "adam…lion: the same of the second mean", ge=0, le=0.999999)
     epsilon_exponent: int = option(
-        -7, "adam: power of ten that keeps small gradients from large steps", ge=-20, le=0
+        -7, "adam…nadam: power of ten that keeps small gradients from large steps", ge=-20, le=0
     )
     weight_decay: float = option(
-        0.0, "adam: how fast weights shrink by themselves, as AdamW has it", ge=0, le=1
+        0.0, "adam…lion: how fast weights shrink by themselves, as AdamW has it", ge=0, le=1
     )
-    loss: Loss = option("ssim", "What counts as alike")
-    loss_2: FurtherLoss = option("mse", "A second measure, added to the first")
+    loss: Loss = option("ssim", "What counts as alike", absent=_NO_NET)
+    loss_2: FurtherLoss = option("mse", "A second measure, added to the first", absent=_NO_NET)
     loss_2_weight: float = option(1.0, "How much the second counts", ge=0, le=100)
-    loss_3: FurtherLoss = option("none", "A third measure, added to the others")
+    loss_3: FurtherLoss = option("none", "A third measure, added to the others", absent=_NO_NET)
     loss_3_weight: float = option(1.0, "How much the third counts", ge=0, le=100)
-    loss_4: FurtherLoss = option("none", "A fourth measure, added to the others")
+    loss_4: FurtherLoss = option("none", "A fourth measure, added to the others", absent=_NO_NET)
     loss_4_weight: float = option(1.0, "How much the fourth counts", ge=0, le=100)
     mask_loss: Literal["mse", "mae"] = option("mse", "What counts as alike for masks")
     eye_multiplier: float = option(3.0, "How much more eyes count than the rest", ge=1, le=40)
@@ -92,15 +115,15 @@ class PeopleOptions:
 
     def __post_init__(self) -> None:
         """Raises ConfigError where something is set that means nothing."""
-        if self.optimizer == "adam":
-            return
         defaults = {field.name: field.default for field in fields(self)}
-        for name in ("beta_1", "beta_2", "epsilon_exponent", "weight_decay"):
-            if getattr(self, name) != defaults[name]:
-                raise ConfigError(
-                    f"{name} {getattr(self, name)}: means something to adam only, and the "
-                    f"optimizer is {self.optimizer}"
-                )
+        problems = [
+            f"{name} {getattr(self, name)}: means something to {', '.join(known)} only, and the "
+            f"optimizer is {self.optimizer}; leave it out, or take one of those"
+            for name, known in _MEANS.items()
+            if self.optimizer not in known and getattr(self, name) != defaults[name]
+        ]
+        if problems:
+            raise ConfigError(problems)
 
     @property
     def measures(self) -> tuple[tuple[str, float], ...]:

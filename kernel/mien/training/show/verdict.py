@@ -45,7 +45,7 @@ def describe(line: Line, begun: int, window: int, what: str) -> str:
     places, values = line.places[counted], line.means[counted]
     recent = places > (places[-1] - window if len(places) else 0)
     if recent.all() or recent.sum() < _TOGETHER:
-        return f"too early to say: fewer than {window} iterations of figures"
+        return "too early to say whether it still gets better"
     before, now = float(values[~recent][-_TOGETHER:].mean()), float(values[-_TOGETHER:].mean())
     change = (1 - now / before) * 100 if before else 0.0
     word = "fell" if change >= 0 else "rose"

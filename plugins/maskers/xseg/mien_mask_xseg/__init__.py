@@ -13,6 +13,8 @@ from mien.options import option
 from mien.stages import Context, MaskerProvider, MaskerStage, ModelProvider, SwapStage
 from mien.types import FaceType
 
+from .dfl import DFL
+
 if TYPE_CHECKING:
     from .trainer import XSegTrainer
 
@@ -53,6 +55,11 @@ class LearnOptions:
     )  # fmt: skip
     base: int = option(32, "Channels of the first level; 32 is DeepFaceLab's", ge=4, le=64)
     learning_rate: float = option(1e-4, "Step size of the optimizer", gt=0, le=0.1)
+    general: bool = option(
+        False,
+        "Give back grey pictures instead of masks, to learn what faces are; --pretrain FACES turns "
+        "it on by itself",
+    )
 
 
 def create_swap(options: LearnOptions, context: Context, generation: Path) -> SwapStage:
@@ -78,6 +85,8 @@ def mien_models() -> Iterator[ModelProvider]:
         options=LearnOptions,
         create=create_swap,
         train=train,
+        pretraining={"general": True},
+        dfl=DFL,
     )
 
 

@@ -85,7 +85,7 @@ class AmpTrainer:
     def channels(self, count: int) -> Tensor:
         """Which channels of each face come from the source's own layer, in this iteration."""
         generator = torch.Generator()
-        generator.manual_seed(self._seed * 1_000_003 + self._optimizer.iters)
+        generator.manual_seed(self._seed * 1_000_003 + self._optimizer.turn)
         options = self._options
         drawn = draw_channels(options.inter_dims, options.morph_factor, count, generator)
         return drawn.to(self._device)

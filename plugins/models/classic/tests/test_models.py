@@ -179,3 +179,19 @@ def test_a_swap_refuses_a_model_of_another_shape(tmp_path: Path) -> None:
     lightweight = parse(OPTIONS["lightweight"], SMALL["lightweight"])
     with pytest.raises(InputError, match="it holds another net"):
         make_swap("lightweight", lightweight, FakeContext(), generation)
+
+
+def test_no_two_faces_of_a_step_lose_the_same_channels() -> None:
+    trainer = make_trainer("dlight", parse(OPTIONS["dlight"], SMALL["dlight"]), FakeContext())
+    optimizer, drawn = trainer.learners.optimizer, []
+    # Both people, the two batches of a gathered step, and two processes.
+    optimizer.gather = 2
+    for place in ((0, 2), (1, 2)):
+        optimizer.place = place
+        for gathered in (0, 1):
+            optimizer._gathered = gathered
+            trainer._give_noise(6)
+            drawn += [each.noise for each in trainer._dropouts[:1]]
+    noise = torch.cat([each for each in drawn if each is not None])
+    assert len(noise) == 24
+    assert len(noise.unique(dim=0)) == 24
