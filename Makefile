@@ -35,7 +35,7 @@ format: $(READY)
 
 # Those that need nothing but the installed packages; memory.py and detect_accuracy.py want clips.
 bench: $(READY)
-	for name in startup runner passthrough compose train_models; do \
+	for name in startup runner passthrough compose colours interop train_models; do \
 		$(BIN)/python benchmarks/$$name.py || exit 1; done
 
 clean:

@@ -20,8 +20,11 @@ from typing import TYPE_CHECKING
 import pluggy
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import click
 
+    from .faceset import Alignments, FaceStore, FaceWriter, FrameFaces
     from .media.base import ClipWriter, OutputPlan, Source
     from .stages import (
         AlignerProvider,
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
         ColorTransferProvider,
         DetectorProvider,
         EmbedderProvider,
+        EnhancerProvider,
         MaskerProvider,
         ModelProvider,
     )
@@ -73,6 +77,12 @@ def mien_models() -> Iterable[ModelProvider]:
 
 
 @hookspec
+def mien_enhancers() -> Iterable[EnhancerProvider]:
+    """Plugins that make a finer picture of a swap."""
+    raise AssertionError("a specification, never called")
+
+
+@hookspec
 def mien_color_transfers() -> Iterable[ColorTransferProvider]:
     """Plugins that give a swap the colours of the plate."""
     raise AssertionError("a specification, never called")
@@ -95,6 +105,26 @@ def mien_open_source(uri: str) -> Source | None:
 @hookspec(firstresult=True)
 def mien_open_writer(uri: str, plan: OutputPlan) -> ClipWriter | None:
     """A writer for this output: a file, a folder of pictures, or whatever a plugin understands."""
+
+
+@hookspec(firstresult=True)
+def mien_open_faceset(path: Path) -> FaceStore | None:
+    """A reader for faces that another program keeps in this folder or file."""
+
+
+@hookspec(firstresult=True)
+def mien_open_face_writer(form: str, folder: Path) -> FaceWriter | None:
+    """A writer of faces into a folder, in another program's form, such as `dfl` or `faceswap`."""
+
+
+@hookspec(firstresult=True)
+def mien_read_alignments(path: Path) -> Alignments | None:
+    """The faces of a clip, by frame, from another program's file."""
+
+
+@hookspec(firstresult=True)
+def mien_write_alignments(form: str, path: Path, frames: Iterable[FrameFaces]) -> bool | None:
+    """Write the faces of a clip as another program keeps them; True where that was done."""
 
 
 # --- it happened: collecting, returns nothing -------------------------------------------------

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 if TYPE_CHECKING:
     import numpy as np
 
+    from .faceset import Faceset
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightFile:
@@ -101,4 +103,8 @@ class Context(Protocol):
 
         The key names everything the file depends on: the net, its options, its weights' hash.
         """
+        ...
+
+    def faceset(self, path: Path) -> Faceset:
+        """The faces of a folder, or of another program's file, by whichever plugin knows it."""
         ...

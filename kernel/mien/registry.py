@@ -22,6 +22,7 @@ from .stages import (
     ColorTransferProvider,
     DetectorProvider,
     EmbedderProvider,
+    EnhancerProvider,
     MaskerProvider,
     ModelProvider,
     Provider,
@@ -37,6 +38,7 @@ CATALOGUES: Mapping[str, type[Provider]] = {
     "mien_embedders": EmbedderProvider,
     "mien_maskers": MaskerProvider,
     "mien_models": ModelProvider,
+    "mien_enhancers": EnhancerProvider,
     "mien_color_transfers": ColorTransferProvider,
     "mien_blends": BlendProvider,
 }
@@ -47,6 +49,8 @@ KNOWN_DISTS: Mapping[str, str] = {
     "aligner.compact": "mien-compact",
     "aligner.fan": "mien-fan",
     "aligner.mesh": "mien-mesh",
+    "interop.dfl": "mien-dfl",
+    "interop.faceswap": "mien-faceswap",
     "masker.bisenet": "mien-mask-bisenet",
     "masker.custom": "mien-mask-custom",
     "masker.unet-dfl": "mien-mask-unet-dfl",
@@ -68,8 +72,24 @@ KNOWN_DISTS: Mapping[str, str] = {
     "model.saehd": "mien-model-saehd",
     "model.unbalanced": "mien-models-classic",
     "model.villain": "mien-models-classic",
+    "color.avg-color": "mien-color-avg-color",
+    "color.histogram": "mien-color-histogram",
+    "color.idt": "mien-color-idt",
+    "color.linear": "mien-color-linear",
+    "color.manual-balance": "mien-color-manual-balance",
+    "color.match-hist": "mien-color-match-hist",
+    "color.mix": "mien-color-mix",
+    "color.mkl": "mien-color-mkl",
     "color.reinhard": "mien-color-reinhard",
+    "color.sot": "mien-color-sot",
+    "color.steady": "mien-color-steady",
+    "blend.hist-match": "mien-blend-hist-match",
+    "blend.laplacian": "mien-blend-laplacian",
     "blend.overlay": "mien-blend-overlay",
+    "blend.raw-predict": "mien-blend-raw",
+    "blend.raw-rgb": "mien-blend-raw",
+    "blend.seamless": "mien-blend-seamless",
+    "blend.seamless-hist-match": "mien-blend-seamless",
 }
 """Which distribution brings a plugin of this project, so that an error can say what to install."""
 
@@ -91,6 +111,15 @@ class Entry:
     version: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """A plugin that brings no providers: readers, writers or commands; `summary` is its own."""
+
+    dist: str
+    version: str
+    summary: str
+
+
 class Registry:
     """All providers that are installed, by kind and name."""
 
@@ -100,6 +129,7 @@ class Registry:
         self._manager.add_hookspecs(hooks)
         self._entries: dict[tuple[str, str], list[Entry]] = {}
         self.broken: list[Broken] = []
+        self.others: list[Other] = []
         for dist, version, plugin in plugins:
             self.add(dist, version, plugin)
 
@@ -138,6 +168,9 @@ class Registry:
             self._drop(plugin)
             self.note(dist, f"describes itself wrongly: {_short(error)}")
             return
+        if not found and version:
+            about = (getattr(plugin, "__doc__", None) or "").strip().partition("\n")[0]
+            self.others.append(Other(dist=dist, version=version, summary=about))
         for provider in found:
             entry = Entry(provider=provider, dist=dist, version=version)
             self._entries.setdefault((provider.kind, provider.name), []).append(entry)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import struct
+import zlib
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,9 +22,12 @@ from mien.faceset import (
     decode_mask,
     encode_mask,
     read_face,
+    read_file,
     read_record,
+    with_record,
     write_face,
 )
+from mien.faceset.kept import keep, kept
 from mien.faceset.record import from_json, to_json
 from mien.types import FaceType
 
@@ -253,3 +259,74 @@ def test_any_json_in_place_of_a_value_is_an_input_error_or_a_record(value: objec
     for key in values:
         for sentence in complaints(from_json, json.dumps(values | {key: value}), "x"):
             assert sentence.startswith("x: ")
+
+
+class TestFiles:
+    @pytest.mark.parametrize("form", ["jpg", "png"])
+    def test_a_file_is_the_picture_without_its_record(self, tmp_path: Path, form: str) -> None:
+        path = write_face(tmp_path, "a", picture(), record(), format=form)  # type: ignore[arg-type]
+        face = read_file(path)
+        assert (face.name, face.suffix) == ("a", f".{form}")
+        assert b"mien" not in face.data
+        assert with_record(face) == path.read_bytes()
+
+    def test_a_face_of_another_program_is_named(self, tmp_path: Path) -> None:
+        jpeg = write_face(tmp_path, "a", picture(), record())
+        plain = read_file(jpeg).data
+        jpeg.write_bytes(plain[:2] + b"\xff\xef\x00\x06\x80\x03}." + plain[2:])
+        with pytest.raises(InputError, match="face of DeepFaceLab; to read it: pip install mien-d"):
+            read_face(jpeg)
+
+    def test_a_mask_that_claims_gigabytes_is_refused(self) -> None:
+        small = bytearray(encode_mask(np.ones((4, 4, 1), np.float32)))
+        small[16:24] = struct.pack(">II", 60_000, 60_000)
+        small[29:33] = struct.pack(">I", zlib.crc32(small[12:29]))
+        with pytest.raises(InputError, match="60000x60000 pixels is refused"):
+            decode_mask(bytes(small), 64)
+        with pytest.raises(InputError, match="neither a JPEG nor a PNG"):
+            decode_mask(b"no picture", 64)
+
+    def test_a_chunk_that_never_comes_is_not_waited_for(self) -> None:
+        small = bytearray(encode_mask(np.ones((4, 4, 1), np.float32)))
+        small[33:37] = struct.pack(">I", 0x26000013)
+        with pytest.raises(InputError, match="breaks off"):
+            decode_mask(bytes(small), 64)
+
+
+class TestKept:
+    @pytest.mark.parametrize(
+        "value",
+        [
+            None,
+            [1, 2.5, "ü", b"\0", (), (1, (2,)), float("inf")],
+            {"half": "a\ud800b", "\udfff": 1},
+            {"rows": 1},
+            {1: "a", "b": [[1.0, 2.0], [3.0, 4.0]]},
+            np.float32(1.5),
+            np.arange(6, dtype="<i4").reshape(2, 3),
+        ],
+    )
+    def test_values_survive_json(self, value: Any) -> None:
+        text = json.dumps(keep(value), ensure_ascii=False).encode()
+        again = kept(json.loads(text))
+        assert repr(again) == repr(value)
+
+    @pytest.mark.parametrize("value", [{1}, 1 << 70, np.zeros(2, "c8"), object()])
+    def test_what_cannot_be_kept_is_said(self, value: Any) -> None:
+        with pytest.raises(TypeError):
+            keep(value)
+
+    @pytest.mark.parametrize(
+        "value",
+        [
+            {"rows": "x"},
+            {"rows": "AAAA", "shape": [9, 9]},
+            {"array": "|O", "shape": [], "data": ""},
+            {"bytes": 3},
+            {"dict": 4},
+            {"float": "x"},
+        ],
+    )
+    def test_what_was_not_kept_by_us_is_refused(self, value: Any) -> None:
+        with pytest.raises(ValueError):  # noqa: PT011  (any sentence will do)
+            kept(value)

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from .building import begin, job, with_json
 
+if TYPE_CHECKING:
+    from ..jobs.export_faces import ExportedFaces
+
 
 @click.group("export")
 def command() -> None:
-    """A trained model for other programs: DFM, ONNX, tensors, DeepFaceLab's files.
+    """Models and faces for other programs: DFM, ONNX, tensors, files of DeepFaceLab and faceswap.
 
-    The newest whole generation of the model is taken.
+    The newest whole generation of a model is taken.
     """
 
 
@@ -95,7 +98,7 @@ def dfl_model(
 ) -> None:
     """Write MODEL_FOLDER as DeepFaceLab keeps it: weights, optimizer, options, losses.
 
-    For models of saehd, amp and quick96; `mien import dfl-model` is the way back.
+    For models of saehd, amp, quick96 and xseg; `mien import dfl-model` is the way back.
 
     \b
     mien export dfl-model models/anna-bert -o workspace/model
@@ -110,6 +113,101 @@ def dfl_model(
         return
     words = f"{len(done.files)} files, iteration {done.iteration}"
     click.echo(f"{done.base}_*: {words}")
+
+
+with_folder = click.option(
+    "--output",
+    "-o",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Where to write; what lies there already is not written again",
+)
+
+
+@job("dfl-workspace")
+@click.option("--source", type=click.Path(path_type=Path), help="Faceset that becomes data_src")
+@click.option("--target", type=click.Path(path_type=Path), help="Faceset that becomes data_dst")
+@click.option("--model", type=click.Path(path_type=Path), help="Model's folder, as well")
+@click.option("--name", metavar="NAME", help="What the model is called there  [default: as here]")
+@click.option("--pak", is_flag=True, help="Each faceset as one faceset.pak")
+@with_folder
+@with_json
+def dfl_workspace(
+    ctx: click.Context,
+    source: Path | None,
+    target: Path | None,
+    model: Path | None,
+    name: str | None,
+    pak: bool,
+    output: Path,
+    as_json: bool,
+) -> None:
+    """Write facesets and a model into a workspace of DeepFaceLab's.
+
+    Pictures are not encoded anew where they are JPEG files; `mien import dfl` is the way back.
+
+    \b
+    mien export dfl-workspace --source faces/anna --target faces/bert -o workspace
+    mien export dfl-workspace --target faces/bert --model models/anna-bert --pak -o workspace
+    """
+    from ..jobs.export_faces import export_dfl_workspace
+
+    with begin(ctx, {}) as run:
+        done = export_dfl_workspace(
+            run, place=output, source=source, target=target, model=model, name=name, packed=pak
+        )
+    if as_json:
+        facts: dict[str, Any] = {"facesets": [_faces_json(each) for each in done.facesets]}
+        if done.model is not None:
+            facts["model"] = [str(path) for path in done.model.files]
+        click.echo(json.dumps(facts))
+        return
+    for faces in done.facesets:
+        click.echo(_faces_line(faces))
+    if done.model is not None:
+        words = f"{len(done.model.files)} files, iteration {done.model.iteration}"
+        click.echo(f"{done.model.base}_*: {words}")
+
+
+@job("faceswap")
+@click.argument("faceset", type=click.Path(path_type=Path))
+@click.option("--clip", metavar="CLIP", help="The clip of which a workspace's faces are written")
+@with_folder
+@with_json
+def faceswap(
+    ctx: click.Context, faceset: Path, clip: str | None, output: Path, as_json: bool
+) -> None:
+    """Write FACESET as faceswap's face pictures, or with --clip a workspace as alignments (.fsa).
+
+    \b
+    mien export faceswap faces/anna -o faces_a
+    mien export faceswap work --clip clip.mp4 -o clip_alignments.fsa
+    """
+    from ..jobs.export_faces import export_alignments, export_faceset
+
+    with begin(ctx, {}) as run:
+        if clip is None:
+            faces = export_faceset(run, faceset=faceset, folder=output, form="faceswap")
+            click.echo(json.dumps(_faces_json(faces)) if as_json else _faces_line(faces))
+            return
+        count = export_alignments(run, workspace=faceset, uri=clip, path=output)
+    facts = {"output": str(output), "faces": count}
+    click.echo(json.dumps(facts) if as_json else f"{output}: {count} faces")
+
+
+def _faces_json(faces: ExportedFaces) -> dict[str, Any]:
+    return {
+        "folder": str(faces.folder),
+        "written": faces.written,
+        "kept": faces.kept,
+        "skipped": faces.skipped,
+    }
+
+
+def _faces_line(faces: ExportedFaces) -> str:
+    kept = f", {faces.kept} were there" if faces.kept else ""
+    skipped = f", {faces.skipped} skipped" if faces.skipped else ""
+    return f"{faces.folder}: {faces.written} faces written{kept}{skipped}"
 
 
 def _export(
@@ -134,5 +232,5 @@ def _export(
     click.echo(f"{done.path}: {words}")
 
 
-for each in (dfm, onnx, safetensors, dfl_model):
+for each in (dfm, onnx, safetensors, dfl_model, dfl_workspace, faceswap):
     command.add_command(each)

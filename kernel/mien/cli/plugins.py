@@ -29,7 +29,9 @@ def list_plugins(as_json: bool) -> None:
     if as_json:
         rows = [_facts(entry) for entry in entries]
         faults = [{"dist": each.dist, "reason": each.reason} for each in registry.broken]
-        click.echo(json.dumps({"plugins": rows, "broken": faults}, indent=1))
+        others = [{"dist": each.dist, "summary": each.summary} for each in registry.others]
+        facts = {"plugins": rows, "others": others, "broken": faults}
+        click.echo(json.dumps(facts, indent=1))
         return
     titles = {cls.kind: cls.title for cls in CATALOGUES.values()}
     for kind, group in groupby(entries, key=lambda entry: entry.provider.kind):
@@ -37,6 +39,10 @@ def list_plugins(as_json: bool) -> None:
         for entry in group:
             origin = f"{entry.dist} {entry.version}".strip()
             click.echo(f"  {entry.provider.name:<14} {entry.provider.summary}  ({origin})")
+    if registry.others:
+        click.echo("Others")
+    for other in registry.others:
+        click.echo(f"  {other.dist:<14} {other.summary}  ({other.version})")
     commands = plugin_commands()
     if commands:
         click.echo("Commands")

@@ -2,18 +2,46 @@
 
 from __future__ import annotations
 
-from .files import decode_mask, encode_mask, read_face, read_record, write_face
-from .folder import Faceset, StoredFace
-from .record import RECORD_VERSION, FaceRecord
+from .base import POLYGONS, Alignments, FaceFile, FaceStore, FaceWriter, FrameFaces
+from .container import Header, check_whole, read_header
+from .files import (
+    check_square,
+    decode_mask,
+    decode_picture,
+    encode_mask,
+    read_face,
+    read_file,
+    read_record,
+    with_record,
+    write_face,
+)
+from .folder import Faceset, StoredFace, natural_key, pictures
+from .record import MAX_SIZE, RECORD_VERSION, FaceRecord
 
 __all__ = [
+    "MAX_SIZE",
+    "POLYGONS",
     "RECORD_VERSION",
+    "Alignments",
+    "FaceFile",
     "FaceRecord",
+    "FaceStore",
+    "FaceWriter",
     "Faceset",
+    "FrameFaces",
+    "Header",
     "StoredFace",
+    "check_square",
+    "check_whole",
     "decode_mask",
+    "decode_picture",
     "encode_mask",
+    "natural_key",
+    "pictures",
     "read_face",
+    "read_file",
+    "read_header",
     "read_record",
+    "with_record",
     "write_face",
 ]

@@ -12,6 +12,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO
 
 from ..errors import InputError
@@ -22,17 +23,25 @@ _HEAD = struct.Struct(">HHI")
 _PART = 65533 - len(_MAGIC) - _HEAD.size
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _ITXT_HEAD = b"mien\0" + b"\0\0" + b"\0" + b"\0"  # keyword; not compressed; no language, no title
+_MOST_TEXT = 1 << 26
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 _BARE_MARKERS = frozenset((0x01, *range(0xD0, 0xD9)))
+_DFL_APP = 0xEF
+_PICKLE = b"\x80"
+_FACESWAP = b"faceswap\0"
 
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What the head of a picture file says: width and height in pixels, and our text if any."""
+    """What the head of a picture file says: width and height in pixels, and our text if any.
+
+    foreign  the program whose metadata it carries, empty where none is known
+    """
 
     width: int
     height: int
     text: str | None
+    foreign: str = ""
 
 
 def embed_jpeg(data: bytes, text: str) -> bytes:
@@ -62,6 +71,36 @@ def embed_png(data: bytes, text: str) -> bytes:
     body = b"iTXt" + _ITXT_HEAD + text.encode()
     chunk = struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
     return data[:start] + chunk + data[start:]
+
+
+def without_text(data: bytes) -> bytes:
+    """The picture file `data` without what `embed_jpeg` or `embed_png` put into it.
+
+    Raises InputError where its head is damaged.
+    """
+    cut = [span for span, ours in _spans(data) if ours]
+    kept, start = [], 0
+    for first, behind in cut:
+        kept.append(data[start:first])
+        start = behind
+    return b"".join((*kept, data[start:]))
+
+
+def _spans(data: bytes) -> Iterator[tuple[tuple[int, int], bool]]:
+    """From where to where the segments or chunks before the pixels reach, and whether ours."""
+    if data[:2] == b"\xff\xd8":
+        at = 2
+        for marker, body in _jpeg_segments(BytesIO(data[2:]), "picture"):
+            at = data.index(bytes((0xFF, marker)), at)
+            span = at, at + 4 + len(body)
+            yield span, marker == _APP and body.startswith(_MAGIC)
+            at = span[1]
+        return
+    at = len(_PNG_SIGNATURE)
+    while at < len(data) and (kind := data[at + 4 : at + 8]) not in (b"IDAT", b"IEND", b""):
+        behind = at + 12 + int.from_bytes(data[at : at + 4], "big")
+        yield (at, behind), kind == b"iTXt" and data.startswith(_ITXT_HEAD, at + 8)
+        at = behind
 
 
 def read_header(stream: BinaryIO, where: str) -> Header:
@@ -100,7 +139,7 @@ def check_whole(data: bytes, where: str) -> None:
 def _read_jpeg(stream: BinaryIO, where: str) -> Header:
     size: tuple[int, int] | None = None
     parts: dict[int, bytes] = {}
-    total, crc = 0, 0
+    total, crc, foreign = 0, 0, ""
     for marker, body in _jpeg_segments(stream, where):
         if marker in _FRAME_MARKERS and len(body) >= 5:
             size = int.from_bytes(body[3:5], "big"), int.from_bytes(body[1:3], "big")
@@ -109,10 +148,12 @@ def _read_jpeg(stream: BinaryIO, where: str) -> Header:
                 raise InputError(f"{where}: its metadata is damaged (a part is too short)")
             number, total, crc = _HEAD.unpack_from(body, len(_MAGIC))
             parts[number] = body[len(_MAGIC) + _HEAD.size :]
+        elif marker == _DFL_APP and body.startswith(_PICKLE):
+            foreign = "DeepFaceLab"
     if size is None:
         raise InputError(f"{where}: the JPEG's header does not say how large it is")
     if not parts:
-        return Header(*size, None)
+        return Header(*size, None, foreign)
     if sorted(parts) != list(range(total)):
         raise InputError(f"{where}: its metadata is damaged ({len(parts)} of {total} parts)")
     payload = b"".join(parts[number] for number in range(total))
@@ -145,6 +186,7 @@ def _jpeg_segments(stream: BinaryIO, where: str) -> Iterator[tuple[int, bytes]]:
 def _read_png(stream: BinaryIO, where: str) -> Header:
     size: tuple[int, int] | None = None
     text: str | None = None
+    foreign = ""
     while True:
         head = stream.read(8)
         if len(head) < 8:
@@ -155,6 +197,8 @@ def _read_png(stream: BinaryIO, where: str) -> Header:
         if kind not in (b"IHDR", b"iTXt"):
             stream.seek(length + 4, 1)
             continue
+        if length > _MOST_TEXT:
+            raise InputError(f"{where}: the PNG's header claims {length} bytes of text")
         body = stream.read(length)
         if stream.read(4) != struct.pack(">I", zlib.crc32(kind + body)):
             raise InputError(f"{where}: the PNG's header is damaged in its {kind.decode()} chunk")
@@ -162,9 +206,11 @@ def _read_png(stream: BinaryIO, where: str) -> Header:
             size = int.from_bytes(body[:4], "big"), int.from_bytes(body[4:8], "big")
         elif body.startswith(_ITXT_HEAD):
             text = _decode(body[len(_ITXT_HEAD) :], where)
+        elif body.startswith(_FACESWAP):
+            foreign = "faceswap"
     if size is None:
         raise InputError(f"{where}: the PNG's header does not say how large it is")
-    return Header(*size, text)
+    return Header(*size, text, "" if text else foreign)
 
 
 def _decode(payload: bytes, where: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 from typing import Literal
 
@@ -10,7 +11,8 @@ import numpy as np
 from ..arrays import Image, Mask, as_dtype, as_float
 from ..atomic import write_whole
 from ..errors import InputError, OutputError
-from .container import check_whole, embed_jpeg, embed_png, read_header
+from .base import FOREIGN, FaceFile
+from .container import Header, check_whole, embed_jpeg, embed_png, read_header, without_text
 from .record import MAX_SIZE, FaceRecord, from_json, to_json
 
 SUFFIXES = (".jpg", ".jpeg", ".png")
@@ -50,6 +52,44 @@ def write_face(
     return path
 
 
+def with_record(face: FaceFile) -> bytes:
+    """The file of a face with its record in it, the picture as it was encoded before."""
+    embed = embed_jpeg if face.suffix == ".jpg" else embed_png
+    return embed(face.data, to_json(face.record))
+
+
+def read_file(path: Path) -> FaceFile:
+    """A face as a file: the picture without its record, and the record.
+
+    Raises InputError as `read_face` does, but does not notice damage within the picture's pixels.
+    """
+    record = read_record(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(f"face '{path}': cannot be read ({error})") from error
+    check_whole(data, f"face '{path}'")
+    return FaceFile(name=path.stem, data=without_text(data), record=record)
+
+
+def decode_picture(data: bytes, size: int, where: str) -> Image:
+    """The crop that a whole JPEG or PNG holds: (size, size, 3) BGR, uint8 or uint16.
+
+    Raises InputError where it breaks off, cannot be decoded, or is of another size.
+    """
+    import cv2
+
+    check_whole(data, where)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
+    try:
+        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    except cv2.error as error:
+        raise InputError(f"{where}: cannot be decoded ({error.err})") from error
+    if image is None or image.shape != (size, size, 3):
+        raise InputError(f"{where}: cannot be decoded; copy or extract it again")
+    return image
+
+
 def read_record(path: Path) -> FaceRecord:
     """What is known of the face in `path`, for the size at which it is stored; reads no pixels.
 
@@ -62,7 +102,7 @@ def read_record(path: Path) -> FaceRecord:
             header = read_header(stream, where)
     except (OSError, ValueError) as error:
         raise InputError(f"{where}: cannot be read ({error})") from error
-    return _record(header.text, header.width, header.height, where)
+    return _record(header, where)
 
 
 def read_face(path: Path) -> tuple[Image, FaceRecord]:
@@ -70,23 +110,13 @@ def read_face(path: Path) -> tuple[Image, FaceRecord]:
 
     Raises InputError as `read_record` does, and where the picture breaks off.
     """
-    import cv2
-
     record = read_record(path)
     where = f"face '{path}'"
     try:
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"{where}: cannot be read ({error})") from error
-    check_whole(data, where)
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_ANYDEPTH
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    except cv2.error as error:
-        raise InputError(f"{where}: cannot be decoded ({error.err})") from error
-    if image is None or image.shape != (record.size, record.size, 3):
-        raise InputError(f"{where}: cannot be decoded; copy or extract it again")
-    return image, record
+    return decode_picture(data, record.size, where), record
 
 
 def encode_mask(mask: Mask) -> bytes:
@@ -99,10 +129,15 @@ def encode_mask(mask: Mask) -> bytes:
 def decode_mask(png: bytes, size: int) -> Mask:
     """A record's mask as (size, size, 1) float32 0..1.
 
-    Raises InputError where the bytes are no picture.
+    Raises InputError where the bytes are no JPEG or PNG, or a larger one than a crop can be.
     """
     import cv2
 
+    # A hundred bytes may claim gigabytes: of black, or of a chunk that never comes.
+    head = read_header(BytesIO(png), "a stored mask")
+    check_whole(png, "a stored mask")
+    if not (1 <= head.width <= MAX_SIZE and 1 <= head.height <= MAX_SIZE):
+        raise InputError(f"a stored mask of {head.width}x{head.height} pixels is refused")
     try:
         mask = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_GRAYSCALE)
     except cv2.error as error:
@@ -126,10 +161,21 @@ def _encode(suffix: str, image: Image, settings: list[int]) -> bytes:
     return bytes(data)
 
 
-def _record(text: str | None, width: int, height: int, where: str) -> FaceRecord:
-    if text is None:
-        raise InputError(f"{where}: carries no metadata of mien; make facesets with 'mien extract'")
-    record = from_json(text, where)
+def check_square(width: int, height: int, where: str) -> None:
+    """Raise InputError unless a picture of this size can be a face crop."""
     if width != height or not 1 <= width <= MAX_SIZE:
         raise InputError(f"{where}: is {width}x{height} pixels, a face crop must be square")
+
+
+def _record(header: Header, where: str) -> FaceRecord:
+    if header.foreign:
+        raise InputError(
+            f"{where}: is a face of {header.foreign}; to read it: pip install "
+            f"{FOREIGN[header.foreign]}"
+        )
+    if header.text is None:
+        raise InputError(f"{where}: carries no metadata of mien; make facesets with 'mien extract'")
+    record = from_json(header.text, where)
+    width, height = header.width, header.height
+    check_square(width, height, where)
     return record if width == record.size else record.resized(width)

@@ -10,10 +10,14 @@ from typing import TypeVar
 
 from ..arrays import Image
 from ..errors import InputError
-from .files import SUFFIXES, read_face, read_record
+from .base import FOREIGN, FaceFile, FaceStore
+from .files import SUFFIXES, read_face, read_file, read_record
 from .record import FaceRecord
 
 T = TypeVar("T")
+
+_PACKED = {"DeepFaceLab": "faceset.pak"}
+"""Files that hold a whole faceset of another program."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -25,29 +29,54 @@ class StoredFace:
     record: FaceRecord
 
 
+class Folder:
+    """A folder of pictures that carry our metadata: a `FaceStore`."""
+
+    def __init__(self, folder: Path) -> None:
+        """List the folder.  Raises InputError where it is missing or holds no JPEG or PNG."""
+        self._folder = folder
+        self.paths = pictures(folder)
+        if self.paths:
+            return
+        for program, name in _PACKED.items():
+            if (folder / name).is_file():
+                raise InputError(
+                    f"faceset '{folder}': holds a '{name}' of {program}; to read it: "
+                    f"pip install {FOREIGN[program]}"
+                )
+        raise InputError(
+            f"faceset '{folder}': holds no JPEG or PNG picture; fill it with 'mien extract'"
+        )
+
+    def record(self, path: Path, /) -> FaceRecord:
+        """What is known of a face."""
+        return read_record(path)
+
+    def read(self, path: Path, /) -> tuple[Image, FaceRecord]:
+        """The crop and what is known of it."""
+        return read_face(path)
+
+    def file(self, path: Path, /) -> FaceFile:
+        """The picture as it lies."""
+        return read_file(path)
+
+
 class Faceset:
-    """The faces of a folder.
+    """The faces of a place.
 
     Pictures that are damaged or carry no metadata are skipped while iterating; `notes` then holds
     a sentence about each.
     """
 
-    def __init__(self, folder: Path) -> None:
-        """List the folder.  Raises InputError where it is missing or holds no JPEG or PNG."""
+    def __init__(self, folder: Path, store: FaceStore | None = None) -> None:
+        """`store` reads files of another program; without one, `folder` holds pictures of ours.
+
+        Raises InputError where the folder is missing or holds no JPEG or PNG.
+        """
         self.folder = folder
+        self.store: FaceStore = store or Folder(folder)
         self.notes: list[str] = []
-        try:
-            found = [p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES]
-        except FileNotFoundError as error:
-            raise InputError(f"faceset '{folder}': there is no such folder") from error
-        except OSError as error:
-            raise InputError(f"faceset '{folder}': cannot be read ({error.strerror})") from error
-        # A hidden file is what an interrupted write left behind.
-        self.paths = tuple(sorted((p for p in found if p.name[0] != "."), key=natural_key))
-        if not self.paths:
-            raise InputError(
-                f"faceset '{folder}': holds no JPEG or PNG picture; fill it with 'mien extract'"
-            )
+        self.paths = tuple(self.store.paths)
 
     def __len__(self) -> int:
         """How many pictures there are, readable or not."""
@@ -57,14 +86,18 @@ class Faceset:
         """Every readable face.  Raises InputError where not one is."""
 
         def read(path: Path) -> StoredFace:
-            image, record = read_face(path)
+            image, record = self.store.read(path)
             return StoredFace(path=path, image=image, record=record)
 
         return self._readable(read)
 
     def records(self) -> Iterator[tuple[Path, FaceRecord]]:
         """What is known of every face whose header can be read; reads no pixels."""
-        return self._readable(lambda path: (path, read_record(path)))
+        return self._readable(lambda path: (path, self.store.record(path)))
+
+    def files(self) -> Iterator[FaceFile]:
+        """Every readable face as a file, its picture not decoded."""
+        return self._readable(self.store.file)
 
     def _readable(self, read: Callable[[Path], T]) -> Iterator[T]:
         count, first = 0, ""
@@ -86,6 +119,21 @@ class Faceset:
     def _note(self, sentence: str) -> None:
         if sentence not in self.notes:
             self.notes.append(sentence)
+
+
+def pictures(folder: Path) -> tuple[Path, ...]:
+    """The JPEG and PNG files of a folder, `face_2` before `face_10`.
+
+    Raises InputError where the folder is missing or cannot be read.
+    """
+    try:
+        found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+    except FileNotFoundError as error:
+        raise InputError(f"faceset '{folder}': there is no such folder") from error
+    except OSError as error:
+        raise InputError(f"faceset '{folder}': cannot be read ({error.strerror})") from error
+    # A hidden file is what an interrupted write left behind.
+    return tuple(sorted((path for path in found if path.name[0] != "."), key=natural_key))
 
 
 def natural_key(path: Path) -> tuple[tuple[int, str], ...]:

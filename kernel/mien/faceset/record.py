@@ -20,6 +20,7 @@ from ..types import FaceType
 
 RECORD_VERSION = 1
 _FAR = 1e9
+_PLAIN = frozenset((int, float))
 MAX_SIZE = 8192
 """Largest side of a crop in pixels; a damaged header must not make the reader take gigabytes."""
 
@@ -144,8 +145,13 @@ def from_json(text: str, where: str) -> FaceRecord:
 
 
 def _points_to_json(points: Points) -> list[list[float]]:
-    """Shortest decimals that give the same float32 back."""
-    return [[float(str(value)) for value in point] for point in points.astype(np.float32)]
+    """Short decimals that give the same float32 back."""
+    exact = points.astype(np.float32)
+    for digits in range(4, 8):
+        rounded = np.round(exact.astype(np.float64), digits)
+        if np.array_equal(rounded.astype(np.float32), exact):
+            return rounded.tolist()  # type: ignore[no-any-return]
+    return [[float(str(value)) for value in point] for point in exact]
 
 
 def _refuse_constant(name: str) -> float:
@@ -180,13 +186,16 @@ def _numbers(count: int) -> Callable[[Any], tuple[float, ...]]:
 
 
 def _table(rows: int, columns: int, dtype: Any) -> Callable[[Any], Any]:
-    row = _numbers(columns)
-
     def read(value: Any) -> Any:
         if not isinstance(value, list) or len(value) != rows:
             raise ValueError(f"must be a list of {rows} rows")
-        table = np.array([row(item) for item in value], np.float64)
-        if np.abs(table).max() > _FAR:
+        if any(type(item) is not list or len(item) != columns for item in value):
+            raise ValueError(f"must be a list of rows of {columns} numbers")
+        flat = [each for item in value for each in item]
+        if not _PLAIN.issuperset(map(type, flat)):
+            flat = [_number(each) for each in flat]  # says what is wrong
+        table = np.array(flat, np.float64).reshape(rows, columns)
+        if not np.abs(table).max() <= _FAR:
             raise ValueError("holds a number that no picture is large enough for")
         return table.astype(dtype)
 

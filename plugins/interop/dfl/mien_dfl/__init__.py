@@ -1,0 +1,31 @@
+"""Faces as DeepFaceLab keeps them: JPEG files with metadata, `faceset.pak` and `meta.dat`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mien.hooks import hookimpl
+
+if TYPE_CHECKING:
+    from mien.faceset import FaceStore, FaceWriter
+
+FORMS = ("dfl", "dfl-pak")
+
+
+@hookimpl
+def mien_open_faceset(path: Path) -> FaceStore | None:
+    """A folder with a `faceset.pak` or DeepFaceLab's JPEG files, or a `.pak` file itself."""
+    from .store import open_store
+
+    return open_store(path)
+
+
+@hookimpl
+def mien_open_face_writer(form: str, folder: Path) -> FaceWriter | None:
+    """`dfl` for JPEG files, `dfl-pak` for one `faceset.pak`."""
+    if form not in FORMS:
+        return None
+    from .writers import JpegWriter, PakWriter
+
+    return JpegWriter(folder) if form == "dfl" else PakWriter(folder)
