@@ -15,10 +15,16 @@ from mien.stages import ColorTransferProvider, ColorTransferStage, Context
 class Options:
     """What can be set."""
 
-    statistics: Literal["area", "crop", "dfl"] = option(
+    statistics: Literal["area", "crop", "dfl", "faceswap"] = option(
         "area",
         "What is measured: the area where the face is seen, the whole crop, or the area as "
-        "DeepFaceLab does, the rest counted as black",
+        "DeepFaceLab or faceswap do, the rest counted as black",
+    )
+    paper: bool = option(
+        True, "faceswap's preserve_paper: stretches by the inverse; only with its statistics"
+    )
+    clip: bool = option(
+        True, "faceswap's clip: cuts off instead of squeezing; only with its statistics"
     )
     strength: float = option(1.0, "0 keeps the swap, 1 moves it all the way", ge=0, le=1)
 
@@ -27,7 +33,7 @@ def create(options: Options, context: Context) -> ColorTransferStage:
     """The stage; imports cv2."""
     from .stage import Reinhard
 
-    return Reinhard(options.statistics, options.strength)
+    return Reinhard(options.statistics, options.strength, paper=options.paper, clip=options.clip)
 
 
 @hookimpl

@@ -8,16 +8,17 @@ from typing import Literal
 import cv2
 import numpy as np
 from mien.arrays import Image, Mask
+from mien.colour.lab import to_bgr, to_lab
+from mien.colour.transfer import measurable, towards
 from mien.stages import ColorPair, StageBase
 from numpy.typing import NDArray
+
+from .faceswap import as_faceswap
 
 Vector = NDArray[np.float64]
 
 # Below this a channel is flat (L runs to 100): stretching it would only blow up its noise.
 _FLAT = 1e-3
-
-# cv2 takes one number per channel, and one more; its type stubs know only arrays.
-_LOW, _HIGH = (0, -127, -127, 0), (100, 127, 127, 0)
 
 
 class Reinhard(StageBase):
@@ -25,8 +26,17 @@ class Reinhard(StageBase):
 
     batch_size = 8
 
-    def __init__(self, statistics: Literal["area", "crop", "dfl"], strength: float) -> None:
+    def __init__(
+        self,
+        statistics: Literal["area", "crop", "dfl", "faceswap"],
+        strength: float,
+        *,
+        paper: bool = True,
+        clip: bool = True,
+    ) -> None:
+        """paper, clip  only for faceswap's statistics"""
         self._statistics, self._strength = statistics, strength
+        self._paper, self._clip = paper, clip
 
     def __call__(self, batch: Sequence[ColorPair], /) -> list[Image]:
         """The recoloured swaps, (S, S, 3) float32 BGR 0..1, in order."""
@@ -36,8 +46,11 @@ class Reinhard(StageBase):
         inside = self._measured(pair.area)
         if self._strength == 0 or not inside.any():  # the face left the picture: nothing to measure
             return pair.swap
-        swap = cv2.cvtColor(pair.swap, cv2.COLOR_BGR2LAB)
-        plate = cv2.cvtColor(pair.plate, cv2.COLOR_BGR2LAB)
+        if not measurable(pair):
+            return pair.swap
+        if self._statistics == "faceswap":
+            return towards(pair.swap, as_faceswap(pair, self._paper, self._clip), self._strength)
+        swap, plate = to_lab(pair.swap), to_lab(pair.plate)
         mean, spread = self._measure(swap, inside)
         aim, aim_spread = self._measure(plate, inside)
         flat = spread < _FLAT
@@ -45,15 +58,14 @@ class Reinhard(StageBase):
         gain = 1 + self._strength * (stretch - 1)
         offset = self._strength * (aim - mean * stretch)
         moved = cv2.transform(swap, np.column_stack((np.diag(gain), offset)))
-        moved = cv2.max(cv2.min(moved, _HIGH), _LOW)  # type: ignore[call-overload]
-        result: Image = cv2.cvtColor(moved, cv2.COLOR_LAB2BGR)
-        return np.clip(result, 0, 1, out=result)
+        return to_bgr(moved.reshape(swap.shape))
 
     def _measured(self, area: Mask) -> NDArray[np.uint8]:
         """Which pixels count, 0 or 255.  # (S, S)"""
         if self._statistics == "crop":
             return np.full(area.shape[:2], 255, dtype=np.uint8)
-        return (area[..., 0] >= 0.5).view(np.uint8) * np.uint8(255)
+        seen = area[..., 0] >= 0.5 if self._statistics == "area" else area[..., 0] > 0
+        return seen.view(np.uint8) * np.uint8(255)
 
     def _measure(self, lab: Image, inside: NDArray[np.uint8]) -> tuple[Vector, Vector]:
         """Mean and spread of each channel."""

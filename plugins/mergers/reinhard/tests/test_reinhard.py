@@ -1,8 +1,8 @@
 import cv2
 import numpy as np
 import pytest
-from mien.compose import apply, plate_crop, to_frame
 from mien.geometry import crop_matrix
+from mien.merging import apply, plate_crop, to_frame
 from mien.stages import Blended, ColorPair
 from mien.types import FaceType, Frame, Swap
 from mien_color_reinhard import Options, create, mien_color_transfers
@@ -122,3 +122,24 @@ def test_a_merge_with_it_is_deepfacelabs(shared):
 def test_the_card_names_the_plugin():
     (card,) = mien_color_transfers()
     assert (card.kind, card.name) == ("color", "reinhard")
+
+
+@pytest.mark.parametrize("paper", [False, True])
+@pytest.mark.parametrize("clip", [False, True])
+def test_it_gives_the_colours_that_faceswap_gives(shared, paper, clip):
+    with np.load(shared("golden/faceswap/convert_plugins.npz"), allow_pickle=False) as golden:
+        old, new, mask = (golden[name].astype(np.float32) / 255 for name in ("old", "new", "mask"))
+        wanted = golden[f"color_transfer_clip{clip:d}_paper{paper:d}"]
+    pair = ColorPair(swap=new, plate=old, area=mask)
+    result = transfer(pair, statistics="faceswap", paper=paper, clip=clip)
+    # OpenCV's 8-bit Lab differs by a step between versions, in single pixels.
+    off = np.abs(result - wanted)
+    assert np.mean(off > 1e-6) < 1e-3
+    assert off.max() < 3 / 255
+
+
+def test_numbers_that_a_model_failed_to_give_are_handed_on():
+    swap, plate, area = crops()
+    swap[3, 3] = np.nan
+    pair = ColorPair(swap=swap, plate=plate, area=area)
+    assert transfer(pair) is swap

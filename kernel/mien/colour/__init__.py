@@ -1,0 +1,1 @@
+"""The arithmetic of colours that several colour transfers share; on plain arrays, without a run."""
