@@ -1,7 +1,9 @@
 """How long it takes to put one face into a frame, on one core.
 
 Compares the program's way, inside the face's box, with the plain one that warps and mixes whole
-frames in float.  Both do: mask, colour transfer, warp into the frame, mix, round.
+frames in float.  Both do: mask, colour transfer, warp into the frame, mix, round.  The installed
+blends are timed by themselves, on the same face, and so is each control; and DeepFaceLab's own
+formulas, which blur the mask at four times the size.
 
     python benchmarks/compose.py [--repeats 30] > compose.json
 """
@@ -11,21 +13,47 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
 import cv2
 import numpy as np
 from harness import report, spread
 from mien.arrays import as_dtype, as_float
-from mien.compose import MergeOptions, apply, face_alpha, paste_matrix, plate_crop, to_frame
 from mien.geometry import HEAD_MODEL, crop_matrix, invert, make_crop
-from mien.stages import ColorPair
-from mien.types import CropSpec, Face, FaceType, Frame, Swap
+from mien.merging import (
+    MergeOptions,
+    apply,
+    face_alpha,
+    finish,
+    paste_matrix,
+    place,
+    plate_crop,
+    to_frame,
+)
+from mien.merging.parity import OldSettings, OldTools, merge_frame
+from mien.registry import Registry
+from mien.stages import Blended, BlendProvider, ColorPair
+from mien.testing import FakeContext
+from mien.types import CropSpec, Face, FaceType, Frame, Swap, replace
 from mien_blend_overlay import Overlay
 from mien_color_reinhard.stage import Reinhard
 
 FACE_HEIGHT = 400
 OPTIONS = MergeOptions()
 COLOR, BLEND = Reinhard("area", 1.0), Overlay()
+# The same edge as `OPTIONS` gives: 2 and 8 percent of the crop, in pixels of four times its size.
+OLD = OldSettings(mask_mode=1, erode=40, blur=82)
+CONTROLS: dict[str, dict[str, Any]] = {
+    "none": {},
+    "light and contrast": {"light": 50, "contrast": 50},
+    "sharpen": {"sharpen_mode": "gaussian", "sharpen": 3},
+    "motion blur": {"motion_blur": 100},
+    "denoise": {"denoise": 100},
+    "degrade": {"degrade": 50},
+    "colour degrade": {"color_degrade": 50},
+    "grain": {"grain": 100},
+}
 
 
 def scene(height: int, width: int, dtype: str, size: int) -> tuple[Frame, Face, Swap]:
@@ -63,6 +91,24 @@ def whole_frame(frame: Frame, face: Face, swap: Swap) -> Frame:
     return Frame(index=0, image=as_dtype(mixed, frame.image.dtype))
 
 
+def old_formulas(frame: Frame, face: Face, swap: Swap) -> object:
+    """DeepFaceLab's own chain for the same face: mask of the landmarks, rct, overlay."""
+    assert face.landmarks is not None
+    size = swap.image.shape[0]
+    full = np.ones((size, size), np.float32)
+
+    def recolour(image: Any, plate: Any, area: Any) -> Any:
+        return COLOR([ColorPair(swap=image, plate=plate, area=area[..., None])])[0]
+
+    tools = OldTools(
+        predict=lambda crop: (crop * np.float32(0.7), full, full),
+        size=size,
+        face_type=FaceType.WHOLE,
+        transfer=recolour,
+    )
+    return merge_frame(frame.image, [face.landmarks], tools, OLD)
+
+
 def milliseconds(work: Callable[[], object], repeats: int) -> dict[str, float]:
     work()
     times = []
@@ -93,6 +139,34 @@ def steps(frame: Frame, face: Face, swap: Swap, repeats: int) -> dict[str, dict[
     return {name: milliseconds(part, repeats) for name, part in parts.items()}
 
 
+def blends(frame: Frame, face: Face, swap: Swap, repeats: int) -> dict[str, dict[str, float]]:
+    """Every installed blend on the box of the face."""
+    area = face_alpha(frame, face, swap, OPTIONS)
+    pair = to_frame(frame, swap.image, area, paste_matrix(swap, OPTIONS)).pair
+    registry, found = Registry.installed(), {}
+    for name in registry.names("blend"):
+        card = registry.get(BlendProvider, name)
+        stage = card.create(card.options(), FakeContext())
+        found[name] = milliseconds(partial(stage, [pair]), repeats)
+    return found
+
+
+def controls(frame: Frame, face: Face, swap: Swap, repeats: int) -> dict[str, dict[str, float]]:
+    """Placing and finishing with one control at a time."""
+    swap = replace(swap, alpha=face_alpha(frame, face, swap, OPTIONS))
+    rng = np.random.default_rng(0)
+
+    def work(options: MergeOptions) -> None:
+        placed = place(frame, swap, options, way=(12.0, 5.0))
+        blended = Blended(image=placed.pair.swap, alpha=placed.pair.alpha)
+        finish(blended, placed.pair, options, rng)
+
+    return {
+        name: milliseconds(partial(work, MergeOptions(**options)), repeats)
+        for name, options in CONTROLS.items()
+    }
+
+
 def measure(height: int, width: int, dtype: str, size: int, repeats: int) -> dict[str, object]:
     """One row of the report."""
     one = scene(height, width, dtype, size)
@@ -109,7 +183,24 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256, help="side of the swap in pixels")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
+    few = max(arguments.repeats // 4, 3)
     cases = ((1080, 1920, "uint8"), (1080, 1920, "uint16"), (2160, 3840, "uint8"))
+    rows: dict[str, Any] = {
+        f"{width}x{height} {dtype}": measure(
+            height, width, dtype, arguments.size, arguments.repeats
+        )
+        for height, width, dtype in cases
+    }
+    one = scene(1080, 1920, "uint8", arguments.size)
+    rows["blends"], rows["controls"] = blends(*one, few), controls(*one, few)
+    # The least of many runs: what else the machine does makes a run slower, never faster.
+    rows["old_formulas"] = {"1920x1080 uint8": milliseconds(partial(old_formulas, *one), few)}
+    times = [rows[f"{size} uint8"]["in_the_box"]["least"] for size in ("1920x1080", "3840x2160")]
+    rows["ratios"] = {
+        "whole_frame to in_the_box": rows["1920x1080 uint8"]["whole_frame"]["least"] / times[0],
+        "old_formulas to in_the_box": rows["old_formulas"]["1920x1080 uint8"]["least"] / times[0],
+        "3840x2160 to 1920x1080": times[1] / times[0],
+    }
     report(
         "compose",
         {
@@ -120,12 +211,7 @@ def main() -> None:
             "repeats": arguments.repeats,
             "unit": "milliseconds",
         },
-        {
-            f"{width}x{height} {dtype}": measure(
-                height, width, dtype, arguments.size, arguments.repeats
-            )
-            for height, width, dtype in cases
-        },
+        rows,
     )
 
 

@@ -37,6 +37,7 @@ KINDS: Mapping[str, str | tuple[str, ...]] = {
     "embedder": NONE,
     "masker": ("landmarks",),
     "model": "original",
+    "enhancer": NONE,
     "color": "reinhard",
     "blend": "overlay",
 }
@@ -45,7 +46,7 @@ KINDS: Mapping[str, str | tuple[str, ...]] = {
 VERSIONS = "versions"
 """A table that a run leaves in its file for readers; it sets nothing."""
 
-MAY_BE_NONE = ("embedder", "masker", "color")
+MAY_BE_NONE = ("embedder", "masker", "enhancer", "color")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +85,7 @@ SECTIONS: Mapping[str, str] = {
     "find": "mien.finding.options:FindOptions",
     "extract": "mien.extraction:ExtractOptions",
     "train": "mien.training.options:TrainOptions",
-    "merge": "mien.compose:MergeOptions",
+    "merge": "mien.merging.options:MergeOptions",
 }
 """The kernel's own tables and the classes that declare them, imported when they are needed."""
 

@@ -172,6 +172,10 @@ EmbedderStage = CropStage["Vector"]
 SwapStage = CropStage[Swap]
 ColorTransferStage = Stage[ColorPair, "Image"]
 BlendStage = Stage[BlendPair, Blended]
+"""A blend may say `shows = "crop"`: its alpha is then 1 in all of the crop, whatever the mask is;
+or `shows = "patch"`: it is never called, and the swap's crop takes the place of the frame."""
+EnhancerStage = Stage["Image", "Image"]
+"""(S, S, 3) float32 BGR 0..1 to the same face k times as large, (k S, k S, 3)."""
 
 
 @runtime_checkable
@@ -308,12 +312,23 @@ class BlendProvider(Provider):
     create: Callable[[Any, Context], BlendStage]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnhancerProvider(Provider):
+    """Makes a finer picture of a swap."""
+
+    kind: ClassVar[str] = "enhancer"
+    title: ClassVar[str] = "Enhancers"
+
+    create: Callable[[Any, Context], EnhancerStage]
+
+
 PROVIDER_KINDS: tuple[type[Provider], ...] = (
     DetectorProvider,
     AlignerProvider,
     EmbedderProvider,
     MaskerProvider,
     ModelProvider,
+    EnhancerProvider,
     ColorTransferProvider,
     BlendProvider,
 )
@@ -335,6 +350,8 @@ __all__ = [
     "DetectorStage",
     "EmbedderProvider",
     "EmbedderStage",
+    "EnhancerProvider",
+    "EnhancerStage",
     "ExportPlan",
     "ExportableStage",
     "FaceQuery",

@@ -9,21 +9,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mien.compose import MergeOptions
 from mien.errors import StageError
 from mien.finding.align import AlignStep
 from mien.finding.detect import DetectStep
 from mien.finding.line import find_faces
 from mien.finding.options import FindOptions
-from mien.pipeline import (
-    BlendStep,
-    ColorStep,
-    MaskStep,
-    SwapStep,
-    mask_steps,
-    merge_steps,
-    same_face,
-)
+from mien.merging import MergeOptions
+from mien.merging.steps import BlendStep, ColorStep, SwapStep, merge_steps
+from mien.pipeline import MaskStep, mask_steps, same_face
 from mien.runner import Step, run
 from mien.stages import Blended, Neighbours, StageBase
 from mien.testing import face_at, frames
@@ -155,6 +148,26 @@ def test_a_temporal_plugin_sees_the_same_face_in_the_frames_around():
         [pytest.approx(2.1)],
     ]
     assert [len(packet.faces) for packet in out] == [2, 1, 2]
+
+
+def test_a_question_of_overlapping_windows_is_made_once_a_batch():
+    made: list[int] = []
+
+    class Asking(AlignStep):
+        def ask(self, packet: Packet, position: int) -> Any:
+            made.append(packet.frame.index)
+            return super().ask(packet, position)
+
+    step = Asking(Toy(lambda item: marked(item.item), 4, window=(2, 2)), FindOptions())
+    given = packets([1] * 8)
+    around = [
+        Neighbours(
+            item=given[i], before=tuple(given[max(0, i - 2) : i]), after=tuple(given[i + 1 : i + 3])
+        )
+        for i in range(8)
+    ]
+    assert len(step(around[2:6])) == 4
+    assert sorted(made) == list(range(8))
 
 
 def test_the_same_face_is_known_by_track_or_by_overlap():

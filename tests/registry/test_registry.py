@@ -120,3 +120,21 @@ def test_every_kind_has_its_catalogue():
 
     for name in CATALOGUES:
         assert getattr(hooks, name).__doc__
+
+
+def test_a_plugin_without_providers_is_listed_by_its_distribution():
+    class Reader:
+        """Reads what others wrote."""
+
+        @staticmethod
+        @hookimpl
+        def mien_open_faceset(path):
+            return None
+
+    registry = Registry([("mien-reader", "1.2", Reader())])
+    (other,) = registry.others
+    assert (other.dist, other.version, other.summary) == (
+        "mien-reader",
+        "1.2",
+        "Reads what others wrote.",
+    )

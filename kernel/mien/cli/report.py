@@ -18,6 +18,7 @@ def say_rendered(done: Rendered, as_json: bool) -> None:
             "frames": done.frames,
             "frames_with_face": done.with_face,
             "frames_swapped": done.swapped,
+            "frames_failed": {str(frame): reason for frame, reason in done.failed.items()},
             "seconds": round(done.report.seconds, 3),
             "frames_per_second": round(rate, 2),
             "sheet": str(done.sheet) if done.sheet else None,

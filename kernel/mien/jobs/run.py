@@ -203,6 +203,7 @@ def make_run(
         seed=runtime.seed,
         weight_folders=[*weights.folders, *default_folders(os.environ)],
         offline=weights.offline,
+        reader=lambda path: registry.hook.mien_open_faceset(path=path),
     )
     return Run(
         command=command,

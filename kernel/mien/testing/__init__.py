@@ -14,13 +14,12 @@ from __future__ import annotations
 
 from .conformance import (
     AlignerConformance,
-    BlendConformance,
-    ColorTransferConformance,
     DetectorConformance,
     EmbedderConformance,
     MaskerConformance,
 )
 from .fakes import FakeContext, FakeNet, face_at, frames
+from .merging import BlendConformance, ColorTransferConformance, EnhancerConformance
 from .models import ModelConformance
 
 __all__ = [
@@ -29,6 +28,7 @@ __all__ = [
     "ColorTransferConformance",
     "DetectorConformance",
     "EmbedderConformance",
+    "EnhancerConformance",
     "FakeContext",
     "FakeNet",
     "MaskerConformance",

@@ -23,15 +23,9 @@ from ..errors import ConfigError
 from ..geometry import make_crop
 from ..options import describe, json_schema, parse, plain
 from ..registry import Registry
-from ..stages import (
-    BlendPair,
-    ColorPair,
-    Context,
-    FaceQuery,
-    Provider,
-)
+from ..stages import Context, FaceQuery, Provider
 from ..types import Detection, Frame
-from .fakes import FakeContext, face_at, frames, picture
+from .fakes import FakeContext, face_at, frames
 
 HEAVY = ("torch", "onnxruntime", "onnx", "cv2", "av", "numpy")
 TOLERANCE = 1e-5
@@ -343,67 +337,8 @@ class EmbedderConformance(StageConformance):
         return [result]
 
 
-class ColorTransferConformance(StageConformance):
-    """For `mien_color_transfers`."""
-
-    kind = "color"
-
-    def make_items(self, stage: Any) -> list[ColorPair]:
-        """Pairs with a whole, a partial and an empty area, and a swap of one colour."""
-        pairs = []
-        for number in range(ITEMS):
-            swap = picture(48, 48, seed=number).astype(np.float32) / 255
-            plate = picture(48, 48, seed=100 + number).astype(np.float32) / 255
-            area = np.zeros((48, 48, 1), dtype=np.float32)
-            area[8 : 8 + 10 * number, 6:40] = 1.0
-            if number == ITEMS - 1:
-                swap = np.full_like(swap, 0.4)
-            pairs.append(ColorPair(swap=swap, plate=plate, area=area, frame_index=number))
-        return pairs
-
-    def arrays(self, result: Any, item: ColorPair) -> list[np.ndarray[Any, Any]]:
-        """A float32 picture like the swap, in 0..1."""
-        assert result.shape == item.swap.shape
-        assert result.dtype == np.float32
-        assert result.min() >= 0
-        assert result.max() <= 1
-        return [result]
-
-
-class BlendConformance(StageConformance):
-    """For `mien_blends`."""
-
-    kind = "blend"
-
-    def make_items(self, stage: Any) -> list[BlendPair]:
-        """Regions with soft, hard, full and empty masks; one region is not square."""
-        pairs = []
-        for number, (height, width) in enumerate([(40, 40), (40, 40), (30, 52), (40, 40), (7, 5)]):
-            plate = picture(width, height, seed=number).astype(np.float32) / 255
-            swap = picture(width, height, seed=50 + number).astype(np.float32) / 255
-            y, x = np.mgrid[0:height, 0:width].astype(np.float32)
-            far = np.hypot(x - width / 2, y - height / 2)[..., None]
-            soft = np.clip(1.2 - far / (0.5 * height), 0, 1).astype(np.float32)
-            alpha = [soft, (soft > 0.5).astype(np.float32), soft, soft * 0, soft * 0 + 1][number]
-            pairs.append(BlendPair(plate=plate, swap=swap, alpha=alpha, frame_index=number))
-        return pairs
-
-    def arrays(self, result: Any, item: BlendPair) -> list[np.ndarray[Any, Any]]:
-        """A float32 picture and mask of the region's size; nothing where nothing was asked."""
-        assert result.image.shape == item.plate.shape
-        assert result.alpha.shape == item.alpha.shape
-        assert result.image.dtype == result.alpha.dtype == np.float32
-        assert result.alpha.min() >= 0
-        assert result.alpha.max() <= 1
-        if not item.alpha.any():
-            assert not result.alpha.any()
-        return [result.image, result.alpha]
-
-
 __all__ = [
     "AlignerConformance",
-    "BlendConformance",
-    "ColorTransferConformance",
     "DetectorConformance",
     "EmbedderConformance",
     "MaskerConformance",

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Image
+from ..faceset import Faceset
 from ..geometry import MEAN_FACE
 from ..stages import Context, ExportPlan, Session, WeightFile
 from ..types import Face, Frame
@@ -79,6 +80,10 @@ class FakeContext:
     def exported(self, key: str, build: Callable[[], ExportPlan]) -> Session:
         """The fake net, or the exported one."""
         return self._lend(self.net or self._real().exported(key, build))
+
+    def faceset(self, path: Path) -> Faceset:
+        """Pictures of ours."""
+        return Faceset(path)
 
     @property
     def open_sessions(self) -> int:

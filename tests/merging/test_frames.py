@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from mien.arrays import as_dtype, as_float
-from mien.compose import MergeOptions, apply, face_alpha, paste_matrix, plate_crop, to_frame
 from mien.errors import StageError
 from mien.geometry import HEAD_MODEL, crop_matrix, invert, transform
+from mien.merging import MergeOptions, apply, face_alpha, paste_matrix, plate_crop, to_frame
 from mien.stages import Blended
 from mien.types import Face, FaceType, Frame, Swap
 
@@ -181,7 +181,7 @@ def test_values_that_are_not_finite_keep_the_plate_and_are_reported(dtype, caplo
     swap[10:20, 10:20, 1] = np.nan
     swap[0, 0, 0] = np.inf
     matrix = placed_square(25, 25, 30, 0, 30)
-    with caplog.at_level(logging.WARNING, "mien.compose"):
+    with caplog.at_level(logging.WARNING, "mien.merging"):
         placed = to_frame(frame, swap, np.ones((30, 30, 1), np.float32), matrix)
     assert "frame 12: the swap holds 101 pixels that are not finite" in caplog.text
     result = apply(frame, [(placed, overlay(placed))]).image
@@ -200,7 +200,7 @@ def test_a_blend_that_is_not_finite_keeps_the_plate_and_is_reported(dtype, caplo
     image = placed.pair.swap.copy()
     image[8:12, 8:12] = np.nan
     image[20, 20] = np.inf
-    with caplog.at_level(logging.WARNING, "mien.compose"):
+    with caplog.at_level(logging.WARNING, "mien.merging"):
         result = apply(frame, [(placed, Blended(image=image, alpha=placed.pair.alpha))]).image
     assert "frame 3: the blend holds 17 pixels that are not finite" in caplog.text
     x0, y0, *_ = placed.box

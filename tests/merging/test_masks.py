@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from mien.compose import MergeOptions, face_alpha
 from mien.errors import ConfigError
 from mien.geometry import HEAD_MODEL, crop_matrix
+from mien.merging import MergeOptions, face_alpha
 from mien.options import describe, parse
 from mien.types import Face, FaceMask, FaceType, Frame, Swap
 
@@ -180,10 +180,26 @@ def test_every_option_can_stand_in_toml_and_is_bounded():
     assert parse(MergeOptions, {"mask": "a*b", "erode": 5, "blur": 0.5, "scale": -20}).erode == 5.0
     with pytest.raises(ConfigError, match=r"blur: must be 0\.\.50"):
         parse(MergeOptions, {"blur": 51})
-    assert [info.name for info in describe(MergeOptions)] == [
-        "mask",
-        "erode",
-        "blur",
-        "scale",
-        "faces",
-    ]
+
+
+def test_lengths_may_be_given_as_deepfacelab_counts_them():
+    old = parse(MergeOptions, {"erode_pixels": 40, "blur_pixels": 400, "erode": 1})
+    assert [(old.erode_in(size), old.blur_in(size)) for size in (64, 256)] == [(5, 100)] * 2
+    with pytest.raises(ConfigError, match=r"erode_pixels: must be -400\.\.400"):
+        parse(MergeOptions, {"erode_pixels": 401})
+
+
+def test_every_option_says_what_it_does():
+    assert all(info.help for info in describe(MergeOptions))
+
+
+@pytest.mark.parametrize("percent", [-10.0, 10.0])
+@pytest.mark.parametrize("side", ["left", "top", "right", "bottom"])
+def test_one_side_moves_and_the_others_stay(side, percent):
+    one_swap = swap(swap=band(30, 70, y0=30, y1=70))
+    alpha = alpha_of(face(), one_swap, mask="swap", **HARD, **{f"erode_{side}": percent}) > 0.5
+    rows, columns = np.nonzero(alpha.any(1))[0], np.nonzero(alpha.any(0))[0]
+    edges = {"left": 30, "top": 30, "right": 70, "bottom": 70}
+    edges[side] += int(percent if side in ("left", "top") else -percent)
+    assert (columns[0], rows[0]) == (edges["left"], edges["top"])
+    assert (columns[-1] + 1, rows[-1] + 1) == (edges["right"], edges["bottom"])

@@ -1,0 +1,394 @@
+"""The lower half of the line, as steps for the runner: packets with landmarks to finished frames.
+
+    swap ─► maskers on the new face ─► alpha ─► enhance ─► colour ─► blend
+
+Every step asks `options_for(packet, face)` what is wanted of this face in this frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ..pipeline import FRAMES_AT_ONCE, FaceStep, face_crop, largest, same_face
+from ..runner import Step
+from ..stages import ColorPair, Neighbours, StageBase
+from ..types import Crop, Packet, replace
+from .options import MergeOptions, OptionsFor, always
+
+if TYPE_CHECKING:
+    from numpy.random import Generator
+
+    from ..arrays import Image, Mask
+    from ..stages import (
+        BlendStage,
+        ColorTransferStage,
+        EnhancerStage,
+        MaskerStage,
+        SwapStage,
+    )
+    from ..types import Face, Swap
+    from .placing import Placed
+
+Chance = Callable[..., "Generator"]
+
+
+class Failures(dict[int, str]):
+    """Frames in which a face keeps its own look although it should have got a new one, and why."""
+
+    def note(self, frame: int, reason: str) -> None:
+        """Remember the first reason of a frame."""
+        self.setdefault(frame, reason)
+
+
+class SwapStep(FaceStep[Crop, "Swap"]):
+    """Gives the chosen faces their new look."""
+
+    def __init__(
+        self, model: SwapStage, merge: MergeOptions | OptionsFor, failures: Failures | None = None
+    ) -> None:
+        super().__init__(model)
+        self._spec, self._options = model.spec, _options_for(merge)
+        self._failures = Failures() if failures is None else failures
+        self._again = _SecondPass(model, self._options)
+        self.crowded = 0
+
+    def __call__(self, batch: Sequence[Packet | Neighbours[Packet]], /) -> list[Packet]:
+        """One packet per packet; counts the frames in which a face was left out."""
+        packets = self._again.after(super().__call__(batch))
+        packets = [self._checked(packet) for packet in packets]
+        self.crowded += sum(
+            1
+            for packet in packets
+            if 0 < sum(s is not None for s in packet.swaps) < len(packet.faces)
+        )
+        return packets
+
+    def ask(self, packet: Packet, position: int) -> Crop | None:
+        """The face with the largest box, or every face."""
+        face = packet.faces[position]
+        if face.landmarks is None:
+            return None
+        options = self._options(packet, face)
+        if options.faces == "largest" and position != largest(packet.faces):
+            return None
+        try:
+            crop = face_crop(packet.frame, face, self._spec)
+        except ValueError as error:
+            self._failures.note(packet.frame.index, str(error))
+            return None
+        return _presharpened(crop, options.presharpen) if options.presharpen else crop
+
+    def answer(self, packet: Packet, answers: dict[int, Swap]) -> Packet:
+        """The packet with one swap, or None, per face."""
+        return replace(packet, swaps=tuple(answers.get(i) for i in range(len(packet.faces))))
+
+    def _checked(self, packet: Packet) -> Packet:
+        """Without the swaps that are not numbers: such a face keeps the plate, all of it."""
+        from .placing import is_finite
+
+        if all(swap is None or is_finite(swap.image) for swap in packet.swaps):
+            return packet
+        self._failures.note(packet.frame.index, "the model gave values that are not numbers")
+        swaps = tuple(swap if swap and is_finite(swap.image) else None for swap in packet.swaps)
+        return replace(packet, swaps=swaps)
+
+
+class _SecondPass(FaceStep[Crop, "Swap"]):
+    """The model once more, on the faces that it made, where the options ask for it."""
+
+    def __init__(self, model: SwapStage, options: OptionsFor) -> None:
+        super().__init__(model)
+        self._spec, self._options = model.spec, options
+
+    def after(self, packets: list[Packet]) -> list[Packet]:
+        """The packets with the swaps of swaps."""
+        windowed = any(self.window)
+        return self([Neighbours(item=packet) if windowed else packet for packet in packets])
+
+    def ask(self, packet: Packet, position: int) -> Crop | None:
+        """Every new face that shall be seen again."""
+        swap = packet.swaps[position] if packet.swaps else None
+        face = packet.faces[position]
+        if swap is None or not self._options(packet, face).two_pass:
+            return None
+        return swap_crop(packet, position, swap, self._spec)
+
+    def answer(self, packet: Packet, answers: dict[int, Swap]) -> Packet:
+        """The second pass's face; the target's mask of the first, which saw the target."""
+        swaps = list(packet.swaps)
+        for position, second in answers.items():
+            first = packet.swaps[position]
+            assert first is not None
+            masks = dict(second.masks)
+            if "target" in first.masks and first.image.shape == second.image.shape:
+                masks["target"] = first.masks["target"]
+            swaps[position] = replace(second, masks=masks)
+        return replace(packet, swaps=tuple(swaps))
+
+
+class SwapMaskStep(FaceStep[Crop, "Mask"]):
+    """Gives every new face the mask that a masker sees in it, as `NAME.swap`."""
+
+    def __init__(self, name: str, masker: MaskerStage) -> None:
+        super().__init__(masker)
+        self._name, self._spec = f"{name}.swap", masker.spec
+
+    def ask(self, packet: Packet, position: int) -> Crop | None:
+        """Every face that has a swap."""
+        swap = packet.swaps[position] if packet.swaps else None
+        return None if swap is None else swap_crop(packet, position, swap, self._spec)
+
+    def answer(self, packet: Packet, answers: dict[int, Mask]) -> Packet:
+        """The swaps with the new mask beside those that they had."""
+        from ..geometry import compose, crop_matrix, invert, warp
+
+        swaps = list(packet.swaps)
+        for position, mask in answers.items():
+            swap, landmarks = packet.swaps[position], packet.faces[position].landmarks
+            assert swap is not None
+            assert landmarks is not None
+            matrix = crop_matrix(landmarks, self._spec.face_type, self._spec.size, self._spec.scale)
+            size = swap.image.shape[0]
+            seen = warp(mask, compose(invert(matrix), swap.matrix), size)
+            swaps[position] = replace(swap, masks={**swap.masks, self._name: seen})
+        return replace(packet, swaps=tuple(swaps))
+
+
+class AlphaStep(StageBase):
+    """Says how much of every swap will be seen."""
+
+    batch_size = FRAMES_AT_ONCE
+
+    def __init__(self, merge: MergeOptions | OptionsFor) -> None:
+        self._options = _options_for(merge)
+
+    def __call__(self, batch: Sequence[Packet], /) -> list[Packet]:
+        """The packets, every swap with its alpha."""
+        return [self._one(packet) for packet in batch]
+
+    def _one(self, packet: Packet) -> Packet:
+        from .masks import face_alpha
+
+        if not any(packet.swaps):
+            return packet
+        swaps: list[Swap | None] = []
+        for face, swap in zip(packet.faces, packet.swaps, strict=True):
+            if swap is None or not swap.image.size:
+                swaps.append(None)
+                continue
+            options = self._options(packet, face)
+            alpha = face_alpha(packet.frame, face, swap, options)
+            swaps.append(replace(swap, alpha=alpha))
+        return replace(packet, swaps=tuple(swaps))
+
+
+class EnhanceStep(FaceStep["Image", "Image"]):
+    """Takes as much of an enhancer's finer picture as the options say."""
+
+    def __init__(self, enhancer: EnhancerStage, merge: MergeOptions | OptionsFor) -> None:
+        super().__init__(enhancer)
+        self._options = _options_for(merge)
+
+    def ask(self, packet: Packet, position: int) -> Image | None:
+        """Every face that has a swap and shall be finer."""
+        swap = packet.swaps[position] if packet.swaps else None
+        if swap is None or not self._options(packet, packet.faces[position]).enhance:
+            return None
+        return swap.image
+
+    def answer(self, packet: Packet, answers: dict[int, Image]) -> Packet:
+        """The swaps in the enhancer's size."""
+        from .enhancing import enhanced
+
+        swaps = list(packet.swaps)
+        for position, image in answers.items():
+            swap = packet.swaps[position]
+            assert swap is not None
+            power = self._options(packet, packet.faces[position]).enhance / 100
+            swaps[position] = enhanced(swap, image, power)
+        return replace(packet, swaps=tuple(swaps))
+
+
+class ColorStep(FaceStep[ColorPair, "Image"]):
+    """Gives every swap the colours of its plate."""
+
+    def __init__(self, transfer: ColorTransferStage) -> None:
+        super().__init__(transfer)
+
+    def ask(self, packet: Packet, position: int) -> ColorPair | None:
+        """Every face that has a swap."""
+        from .placing import plate_crop
+
+        swap = packet.swaps[position] if packet.swaps else None
+        if swap is None or swap.alpha is None:
+            return None
+        return ColorPair(
+            swap=swap.image,
+            plate=plate_crop(packet.frame, swap),
+            area=swap.alpha,
+            frame_index=packet.frame.index,
+            track=packet.faces[position].track,
+        )
+
+    def answer(self, packet: Packet, answers: dict[int, Image]) -> Packet:
+        """The swaps in their new colours."""
+        swaps = [
+            replace(swap, image=answers[position]) if swap and position in answers else swap
+            for position, swap in enumerate(packet.swaps)
+        ]
+        return replace(packet, swaps=tuple(swaps))
+
+
+class BlendStep(StageBase):
+    """Puts every swap on its frame, the smallest face lowest: the largest is the nearest.
+
+    The rest of the frame stays as it is.  A blend whose `shows` is "patch" gives no frame but the
+    crop of the largest face, `side` pixels wide, black where there is none.
+    """
+
+    def __init__(
+        self,
+        blend: BlendStage,
+        merge: MergeOptions | OptionsFor,
+        *,
+        rng: Chance | None = None,
+        moving: bool = False,
+        side: int = 256,
+    ) -> None:
+        """moving  some face may be blurred along its way, so the frames around are wanted"""
+        self._blend, self._options, self._rng = blend, _options_for(merge), rng or _chance
+        self._shows, self._side = getattr(blend, "shows", "mask"), side
+        self.batch_size = FRAMES_AT_ONCE
+        self.window = (1, 1) if moving else (0, 0)
+
+    def open(self) -> None:
+        """Open the blend."""
+        self._blend.open()
+
+    def close(self) -> None:
+        """Close the blend."""
+        self._blend.close()
+
+    def __call__(self, batch: Sequence[Packet | Neighbours[Packet]], /) -> list[Packet]:
+        """The packets with their finished frames."""
+        return [
+            self._one(each) if isinstance(each, Neighbours) else self._one(Neighbours(item=each))
+            for each in batch
+        ]
+
+    def _one(self, around: Neighbours[Packet]) -> Packet:
+        from .face import patch, place
+        from .mixing import apply
+
+        packet = around.item
+        faces = [
+            (face, swap)
+            for face, swap in zip(packet.faces, packet.swaps, strict=False)
+            if swap is not None and swap.alpha is not None
+        ]
+        if self._shows == "patch":
+            return replace(packet, frame=patch(packet.frame, faces, self._side))
+        placed: list[tuple[Placed, Face, MergeOptions]] = []
+        for face, swap in faces:
+            options = self._options(packet, face)
+            way = _way(around, face) if options.motion_blur else (0.0, 0.0)
+            whole = self._shows == "crop"
+            put = place(packet.frame, swap, options, track=face.track, way=way, whole=whole)
+            if not put.is_empty:
+                placed.append((put, face, options))
+        if not placed:
+            return packet
+        placed.sort(key=lambda each: _area(each[1]))
+        done = [(put, self._blended(put, options, n)) for n, (put, _, options) in enumerate(placed)]
+        return replace(packet, frame=apply(packet.frame, done))
+
+    def _blended(self, put: Placed, options: MergeOptions, number: int) -> Any:
+        from .face import finish
+
+        (blended,) = self._blend([put.pair])
+        if not (options.grain or options.color_degrade):
+            return blended
+        rng = self._rng("grain", put.pair.frame_index, number)
+        return finish(blended, put.pair, options, rng)
+
+
+def merge_steps(
+    model: SwapStage,
+    color: ColorTransferStage | None,
+    blend: BlendStage,
+    merge: MergeOptions | OptionsFor,
+    *,
+    enhancer: EnhancerStage | None = None,
+    swap_maskers: Mapping[str, MaskerStage] | None = None,
+    rng: Chance | None = None,
+    moving: bool | None = None,
+    failures: Failures | None = None,
+) -> list[Step]:
+    """The lower half of the line: packets with landmarks to finished frames.
+
+    merge         the options, or a function that knows them for each face of each frame
+    swap_maskers  the maskers that look at the new face, by name
+    moving        some frame has motion blur; by itself known only where the options are constant
+    failures      told of the faces that keep their own look because something went wrong
+    """
+    if moving is None:
+        moving = merge.motion_blur > 0 if isinstance(merge, MergeOptions) else True
+    steps = [Step(name="swap", stage=SwapStep(model, merge, failures))]
+    for name, masker in (swap_maskers or {}).items():
+        steps.append(Step(name=f"mask {name} of the swap", stage=SwapMaskStep(name, masker)))
+    steps.append(Step(name="alpha", stage=AlphaStep(merge)))
+    if enhancer is not None:
+        steps.append(Step(name="enhance", stage=EnhanceStep(enhancer, merge)))
+    if color is not None:
+        steps.append(Step(name="colour", stage=ColorStep(color)))
+    last = BlendStep(blend, merge, rng=rng, moving=moving, side=model.spec.size)
+    return [*steps, Step(name="blend", stage=last)]
+
+
+def swap_crop(packet: Packet, position: int, swap: Swap, spec: Any) -> Crop | None:
+    """The new face, on its plate, as a plugin wants to see it; None where nothing can be cut."""
+    from .face import seen_with_swap
+
+    face = packet.faces[position]
+    if face.landmarks is None or not swap.image.size:
+        return None
+    return seen_with_swap(packet.frame, face, swap, spec)
+
+
+def _presharpened(crop: Crop, amount: float) -> Crop:
+    from .face import sharper_crop
+
+    return sharper_crop(crop, amount)
+
+
+def _options_for(merge: MergeOptions | OptionsFor) -> OptionsFor:
+    return always(merge) if isinstance(merge, MergeOptions) else merge
+
+
+def _way(around: Neighbours[Packet], face: Face) -> tuple[float, float]:
+    """How the face moves from the frame before to the one after; at an end, from or to itself."""
+    from .motion import movement
+
+    ends = []
+    for packets in (around.before[-1:], around.after[:1]):
+        if not packets:
+            ends.append(face.landmarks)
+            continue
+        position = same_face(face, packets[0].faces)
+        ends.append(packets[0].faces[position].landmarks if position >= 0 else None)
+    return movement(*ends)
+
+
+def _area(face: Face) -> float:
+    x0, y0, x1, y1 = face.box
+    return (x1 - x0) * (y1 - y0)
+
+
+def _chance(*names: str | int) -> Generator:
+    """For scripts that give no generator of their run: the same draw for the same names."""
+    import zlib
+
+    import numpy as np
+
+    return np.random.Generator(np.random.PCG64(zlib.crc32(repr(names).encode())))
