@@ -6,6 +6,7 @@ do, with areas of (x1 - x0 + 1)(y1 - y0 + 1).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -48,21 +49,46 @@ def clusters(
 ) -> list[list[int]]:
     """Boxes that mean the same face, by greedy suppression: each group begins with the box that
     stays and goes on with those that fall to it, best first."""
-    extra = boxes.dtype.type(plus_one)
-    low, high, areas = boxes[:, :2], boxes[:, 2:], _areas(boxes, extra)
     # NumPy's reversed ascending order is the published tie rule: of equal scores, the later box.
     order = np.argsort(scores, kind="stable")[::-1]
+    extra = boxes.dtype.type(plus_one)
+    alike = _pairs if len(boxes) <= _AT_ONCE else _rows
+    same = alike(boxes[order], overlap, extra)
+    left = np.ones(len(boxes), bool)
     groups = []
-    while order.size:
-        best, rest = order[0], order[1:]
-        shared = np.minimum(high[best], high[rest]) - np.maximum(low[best], low[rest]) + extra
-        inside = np.prod(np.maximum(shared, 0), axis=1)
-        union = areas[best] + areas[rest] - inside
-        # Compared without a division: two boxes of no area share nothing.
-        same = inside > overlap * union
-        groups.append([int(best), *rest[same].tolist()])
-        order = rest[~same]
+    while left.any():
+        best = int(left.argmax())
+        fallen = same(best) & left
+        fallen[best] = True
+        groups.append(order[fallen].tolist())
+        left &= ~fallen
     return groups
+
+
+_AT_ONCE = 512
+"""Boxes of which all pairs are compared at once; with more of them that takes too much memory."""
+
+
+def _pairs(boxes: Boxes, overlap: float, extra: Any) -> Callable[[int], NDArray[np.bool_]]:
+    """For each box, which others mean the same face; all pairs are compared now."""
+    same = _same(boxes[:, None], boxes[None], overlap, extra)
+    return lambda place: same[place]
+
+
+def _rows(boxes: Boxes, overlap: float, extra: Any) -> Callable[[int], NDArray[np.bool_]]:
+    """As `_pairs`, each compared when it is asked for."""
+    return lambda place: _same(boxes[place], boxes, overlap, extra)
+
+
+def _same(first: Boxes, second: Boxes, overlap: float, extra: Any) -> NDArray[np.bool_]:
+    wide = np.minimum(first[..., 2], second[..., 2]) - np.maximum(first[..., 0], second[..., 0])
+    high = np.minimum(first[..., 3], second[..., 3]) - np.maximum(first[..., 1], second[..., 1])
+    inside = np.maximum(wide + extra, 0) * np.maximum(high + extra, 0)
+    # Compared without a division: two boxes of no area share nothing.
+    shared: NDArray[np.bool_] = inside > overlap * (
+        _areas(first, extra) + _areas(second, extra) - inside
+    )
+    return shared
 
 
 def vote(
@@ -84,5 +110,8 @@ def vote(
 
 
 def _areas(boxes: Boxes, extra: Any) -> NDArray[Any]:
-    areas: NDArray[Any] = np.prod(boxes[:, 2:] - boxes[:, :2] + extra, axis=1)
+    """Of boxes (..., 4)."""
+    areas: NDArray[Any] = (boxes[..., 2] - boxes[..., 0] + extra) * (
+        boxes[..., 3] - boxes[..., 1] + extra
+    )
     return areas

@@ -125,7 +125,8 @@ def test_of_a_chain_few_frames_get_two_looks(count: int, looks: int) -> None:
     assert fed == [looks, count]
     # The net sees the same in every crop, so the points move as the box does.
     for number, each in enumerate(marks):
-        np.testing.assert_allclose(each.points, marks[0].points + np.float32([number, 0]), atol=0.05)
+        expected = marks[0].points + np.float32([number, 0])
+        np.testing.assert_allclose(each.points, expected, atol=0.05)
 
 
 def test_points_move_and_grow_with_their_box() -> None:
