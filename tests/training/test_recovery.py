@@ -25,6 +25,14 @@ def test_a_loss_far_from_all_before_is_seen_when_it_stays_there() -> None:
     assert told[24] == "'a' is 9, it was 0.1"
 
 
+def test_a_loss_with_a_bound_is_lost_when_it_stays_at_its_worst() -> None:
+    dog = Watchdog()
+    assert not any(dog.see({"a": 1.4}) for _ in range(150))
+    told = [dog.see({"a": 9.3}) for _ in range(300)]
+    assert not any(told[:249])
+    assert told[249] == "'a' is 9.3, it was 1.4"
+
+
 def test_a_few_bad_batches_and_a_loss_that_grows_slowly_are_nothing() -> None:
     dog, rng = Watchdog(), np.random.default_rng(3)
     for step in range(3000):

@@ -259,7 +259,9 @@ def _stored_mask(path: Path, record: FaceRecord, name: str) -> Mask:
     """The stored mask `name`, at the size of the stored crop."""
     if name and name not in record.masks:
         stored = ", ".join(record.masks) or "none"
-        raise InputError(f"face '{path}': holds no mask '{name}' (stored: {stored})")
+        raise InputError(
+            f"face '{path}': holds no mask '{name}' (stored: {stored}); choose one with --mask"
+        )
     chosen = name or next(iter(record.masks), "")
     if not chosen:
         return hull_mask(record.landmarks, record.size)
