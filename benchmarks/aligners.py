@@ -68,6 +68,8 @@ def heat_maps(net: Fan | HrNet) -> Net:
 NETS: dict[str, Callable[[], Net]] = {
     "compact": compact,
     "fan-1": lambda: heat_maps(Fan(1)),
+    "fan-2": lambda: heat_maps(Fan(2)),
+    "fan-3": lambda: heat_maps(Fan(3)),
     "fan-4": lambda: heat_maps(Fan(4)),
     "faceswap-hrnet": lambda: heat_maps(HrNet()),
 }

@@ -152,9 +152,7 @@ def pipeline(context: RandomContext, count: int, folder: Path) -> float:
     detector, aligner = stages(context, batch=4)
     for stage in (detector, aligner):  # both programs load their nets before the clock starts
         stage.open()
-    steps = find_faces(
-        [detector], Points(aligner), FindOptions(detect_every=1), context.rng
-    )
+    steps = find_faces([detector], Points(aligner), FindOptions(detect_every=1), context.rng)
     steps.append(Step(name="store", stage=StoreStep(folder, "x", clip(count), ExtractOptions())))
     assert isinstance(steps[0].stage, DetectStep)
     began = time.perf_counter()

@@ -23,6 +23,8 @@ from mien.stages import ExportPlan
 from mien_mask_bisenet.net import SMALL, BiSeNet, NetConfig, Parser
 from mien_mask_unet_dfl.net import NetConfig as UNetConfig
 from mien_mask_unet_dfl.net import UNet
+from mien_mask_vgg.net import FaceSegmenter
+from mien_mask_vgg.stage import CLEAR_NET, OBSTRUCTED_NET
 from mien_mask_xseg.net import XSeg
 
 
@@ -42,6 +44,13 @@ def parser_of(config: NetConfig) -> torch.nn.Module:
 NETS = [
     Net(name="bisenet mien", make=lambda: parser_of(SMALL), shape=(3, 256, 256)),
     Net(name="bisenet resnet18", make=lambda: parser_of(NetConfig()), shape=(3, 512, 512)),
+    Net(
+        name="bisenet resnet34",
+        make=lambda: parser_of(NetConfig(blocks=(3, 4, 6, 3))),
+        shape=(3, 512, 512),
+    ),
+    Net(name="vgg-clear", make=lambda: FaceSegmenter(CLEAR_NET), shape=(3, 300, 300)),
+    Net(name="vgg-obstructed", make=lambda: FaceSegmenter(OBSTRUCTED_NET), shape=(3, 500, 500)),
     Net(name="xseg", make=XSeg, shape=(3, 256, 256)),
     Net(name="unet-dfl", make=lambda: UNet(UNetConfig()), shape=(3, 256, 256)),
 ]

@@ -236,4 +236,4 @@ def test_a_damaged_generation_is_said(make_model, mien, tmp_path):
     weights.write_bytes(weights.read_bytes()[:-9])
     code, _, err = mien("export", "dfm", folder, "-o", tmp_path / "a.dfm")
     assert code == 5
-    assert "holds no whole generation" in err
+    assert "its weights.safetensors has" in err
