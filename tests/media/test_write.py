@@ -220,6 +220,12 @@ def test_a_frame_of_another_size_is_refused(
             "or choose another codec",
         ),
         ("folder.mp4", {}, "is a folder; name a file"),
+        (
+            "out.avi",
+            {"codec": "h265"},
+            "encode.codec = 'h265': a .avi file cannot hold it; name the output .mp4, .mov, .mkv, "
+            "or choose another codec",
+        ),
     ],
 )
 def test_what_cannot_be_written_is_said_at_once(

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import Any
 
 import click
 
-from .building import begin, job, with_json, with_sheet
-from .report import say_rendered
+from .building import begin, job, with_json
+from .report import say_rendered, with_extras
 
 
 @job(
     "swap",
     sections=("merge", "find", "encode", "runtime"),
-    kinds=("detector", "aligner", "embedder", "masker", "color", "blend"),
+    kinds=("detector", "aligner", "embedder", "masker", "enhancer", "color", "blend"),
 )
 @click.argument("target", required=False)
 @click.option("--model", "-m", metavar="FOLDER", help="Folder of the trained model, or a DFM file")
 @click.option("--output", "-o", metavar="PATH", help="The finished clip, a folder or a pattern")
-@with_sheet
+@with_extras
 @with_json
 def command(
     ctx: click.Context,
     target: str | None,
     model: str | None,
     output: str | None,
-    sheet: Path | None,
     as_json: bool,
+    **extras: Any,
 ) -> None:
     """Put a trained face into TARGET, in one pass.
 
@@ -38,8 +38,8 @@ def command(
     mien swap clip.mp4 --model models/anna -o swapped.mp4
     mien swap clip.mp4 -m models/anna -o out.mov --codec prores --erode 4 --color none
     """
-    from ..jobs.swap import swap
+    from ..jobs.swap import Extras, swap
 
     with begin(ctx, {"input": target, "model_folder": model, "output": output}) as run:
-        done = swap(run, sheet=sheet)
+        done = swap(run, extras=Extras(**extras))
     say_rendered(done, as_json)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 
 from ..errors import InputError, MienError, NothingFoundError, StoppedError
@@ -11,6 +12,8 @@ from ..media.base import ClipWriter, OutputOptions, OutputPlan, Source
 from ..runner import Report, Step
 from ..runner import run as run_steps
 from ..types import Packet
+from .layers import Layers, PatchFolder, resumes_at
+from .resume import Resume
 from .run import Run, frame_number
 from .sheet import Sheet
 
@@ -20,6 +23,9 @@ class Rendered:
     """A finished clip: how many frames it has, in how many a face was seen and was swapped.
 
     crowded  frames in which a face kept its own look because another one was swapped
+    failed   frames in which a face kept its own look because something went wrong, and what
+    resumed_at  the frame at which this run went on; the counts are of this run's frames
+    layers   what was written besides: masks, patches
     """
 
     path: Path
@@ -29,6 +35,9 @@ class Rendered:
     crowded: int
     report: Report
     sheet: Path | None = None
+    resumed_at: int = 0
+    layers: tuple[Path, ...] = ()
+    failed: Mapping[int, str] = field(default_factory=dict)
 
 
 class _Counts:
@@ -49,8 +58,12 @@ def render(
     steps: Sequence[Step],
     output: str,
     sheet_path: Path | None = None,
+    layers: Layers | None = None,
+    resume: Resume | None = None,
 ) -> Rendered:
     """Send the clip through the steps into `output`.
+
+    layers  what is written besides;  resume  the name of this work, to go on with what is there
 
     A run that is stopped or fails leaves its finished part, playable, under a partial name.
     Raises StoppedError after `run.cancel`, NothingFoundError where no frame had a face (the
@@ -59,17 +72,36 @@ def render(
     info = source.info
     options = run.config.section("encode", OutputOptions)
     audio = info.uri if options.audio and info.audio else None
-    writer = run.writer(output, OutputPlan(target=info, options=options, audio_from=audio))
+    name = resume.work if resume else ""
+    plan = OutputPlan(target=info, options=options, audio_from=audio, resume=name)
+    try:
+        writer = run.writer(output, plan)
+    except BaseException:
+        for each in layers.writers if layers else ():
+            each.keep_partial()  # nothing is in them: they go
+        raise
+    written = resumes_at(writer)
+    wanted = min([written, *(resumes_at(each) for each in (layers.writers if layers else ()))])
+    begun = resume.begin(wanted, steps) if resume and wanted else 0
+    if wanted:
+        run.events.note(f"goes on at frame {wanted}; what was rendered before is kept")
     counts = _Counts()
     sheet = Sheet(sheet_path) if sheet_path else None
 
     def finish_frame(packet: Packet) -> None:
-        writer.write(packet.frame)
+        if packet.frame.index < wanted:
+            if layers:
+                layers.forget(packet)
+            return
+        if packet.frame.index >= written:
+            writer.write(packet.frame)
+        if layers:
+            layers.write(packet)
         counts.see(packet)
         if sheet:
             sheet.add(packet)
 
-    frames = source.frames()
+    frames = source.frames(begun)
     run.events.start(run.command, info.frames, "frames")
     try:
         report = run_steps(
@@ -82,20 +114,24 @@ def render(
             on_item=run.events.advance,
         )
     except BaseException:
-        _keep(run, writer)
+        for each in (writer, *(layers.writers if layers else ())):
+            _keep(run, each)
         raise
     finally:
         run.events.end()
     if report.stopped:
+        for each in layers.writers if layers else ():
+            _keep(run, each)
         kept = writer.keep_partial()
         where = f"the finished part is {kept}" if kept else "nothing was written yet"
         raise StoppedError(f"stopped after {counts.frames} frames; {where}")
-    if not counts.frames:
+    if not counts.frames and not wanted:
         raise InputError(f"{info.uri}: holds no frame that can be read")
     path = writer.finish()
     for note in writer.notes:
         run.events.note(note)
-    if not counts.with_face:
+    also = layers.finish() if layers else []
+    if not counts.with_face and not wanted:
         raise NothingFoundError(
             f"{info.uri}: no face was found in any of its {counts.frames} frames; "
             f"{path} is a plain copy"
@@ -108,6 +144,8 @@ def render(
         crowded=counts.crowded,
         report=report,
         sheet=sheet.write() if sheet else None,
+        resumed_at=wanted,
+        layers=tuple(also),
     )
 
 
@@ -122,8 +160,21 @@ def say_what_was_left(run: Run, done: Rendered) -> None:
             "(--faces all swaps every one)"
         )
 
+    for reason in dict.fromkeys(done.failed.values()):
+        frames = [frame for frame, why in done.failed.items() if why == reason]
+        run.events.note(f"frames {ranges(frames)} keep the plate's face: {reason}")
 
-def _keep(run: Run, writer: ClipWriter) -> None:
+
+def ranges(numbers: Iterable[int]) -> str:
+    """Rising numbers in words: `3, 7..9`."""
+    runs = [
+        [number for _, number in group]
+        for _, group in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
+    ]
+    return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs)
+
+
+def _keep(run: Run, writer: ClipWriter | PatchFolder) -> None:
     try:
         kept = writer.keep_partial()
     except MienError as error:

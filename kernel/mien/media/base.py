@@ -132,14 +132,17 @@ class OutputOptions:
     preset: Literal[
         "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower"
     ] = option("veryfast", "Speed of h264 and h265 against the size of the file")
-    bits: Literal["auto", "8", "10"] = option(
-        "auto", "Bits per channel of the written clip; auto keeps the target's where the codec can"
+    lossless: bool = option(
+        False, "Keep every value that was made, to the bit: RGB in ffv1, h264 or h265; large files"
+    )
+    bits: Literal["auto", "8", "10", "16", "32"] = option(
+        "auto", "Bits per channel; auto keeps the target's where codec or picture type can"
     )
     chroma: Literal["auto", "420", "422", "444"] = option(
         "auto", "Chroma sub-sampling; auto keeps the target's where the codec can"
     )
     audio: bool = option(True, "Copy the target's sound, sample for sample")
-    picture: Literal["png", "jpg", "tif"] = option(
+    picture: Literal["png", "jpg", "tif", "exr"] = option(
         "png", "File type where the output is a folder or a pattern"
     )
 
@@ -150,15 +153,22 @@ class OutputPlan:
 
     target      the clip whose rate, size, colour, aspect and time base the result inherits
     audio_from  the clip whose sound is copied, None for a silent result
+    resume      names what makes the result (input, settings, versions): an unfinished result of
+                the same name is gone on with.  Empty: begin anew, keep nothing to go on with
     """
 
     target: ClipInfo
     options: OutputOptions
     audio_from: str | None = None
+    resume: str = ""
 
 
 class ClipWriter(Protocol):
-    """A clip being written.  Until `finish`, the result exists only under its partial name."""
+    """A clip being written.  Until `finish`, the result exists only under its partial name.
+
+    A writer that goes on with an unfinished result has an attribute `resumes_at`: the index of the
+    first frame that it wants.
+    """
 
     @property
     def partial(self) -> Path:

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from ..arrays import Image, as_dtype, as_float
 from ..atomic import reason, write_whole
 from ..errors import InputError, OutputError
+from . import exr
 
 _CAPTION = 20  # pixels under each picture
 _GAP = 4
@@ -79,10 +81,7 @@ def load_picture(path: str | Path) -> Image:
         raise InputError(f"{path}: the picture cannot be read ({reason(err)})") from err
     if data.size == 0:
         raise InputError(f"{path}: the picture is empty (0 bytes)")
-    try:
-        image = cv2.imdecode(data, cv2.IMREAD_COLOR_BGR | cv2.IMREAD_ANYDEPTH)
-    except cv2.error:
-        image = None
+    image = _decoded(data)
     if image is None:
         raise InputError(
             f"{path}: not a picture that can be read; it is damaged or of no known kind"
@@ -91,8 +90,13 @@ def load_picture(path: str | Path) -> Image:
 
 
 def encode_picture(suffix: str, image: Image) -> bytes | None:
-    """The bytes of a picture file; None where `suffix` is no picture type that can be written."""
-    if image.dtype.kind == "f" and suffix not in (".tif", ".tiff", ".exr", ".hdr", ".pfm"):
+    """The bytes of a picture file; None where `suffix` is no picture type that can be written.
+
+    An .exr holds 8-bit pictures as half floats, which keep their steps apart, others as floats.
+    """
+    if suffix == ".exr":
+        return exr.encode(image, half=image.dtype == np.uint8)
+    if image.dtype.kind == "f" and suffix not in (".tif", ".tiff", ".hdr", ".pfm"):
         image = as_dtype(image, np.uint16 if suffix == ".png" else np.uint8)
     if image.dtype == np.uint16 and suffix not in (".tif", ".tiff", ".png"):
         image = as_dtype(as_float(image), np.uint8)
@@ -101,6 +105,15 @@ def encode_picture(suffix: str, image: Image) -> bytes | None:
     except cv2.error:
         return None
     return bytes(data) if done else None
+
+
+def _decoded(data: NDArray[np.uint8]) -> Image | None:
+    if data[:4].tobytes() == exr.MAGIC:
+        return exr.decode(data.tobytes())
+    try:
+        return cv2.imdecode(data, cv2.IMREAD_COLOR_BGR | cv2.IMREAD_ANYDEPTH)
+    except cv2.error:
+        return None
 
 
 def _known_depth(image: Image) -> Image:

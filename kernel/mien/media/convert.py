@@ -148,6 +148,8 @@ class FromBgr:
         """A frame with its colour tags set; `image` is (H, W, 3) uint8, uint16 or float32."""
         if self._kind.is_rgb:
             frame = self._rgb(image)
+        elif self._kind.is_gray:
+            frame = self._gray(image)
         elif self._range == ColorRange.JPEG:
             frame = self._full_range(image)
         else:
@@ -186,6 +188,12 @@ class FromBgr:
                 size = (target.width, target.height)
                 plane = cv2.resize(plane, size, interpolation=cv2.INTER_AREA)
             _view(target, np.uint8 if small else np.uint16)[:] = plane
+        return frame
+
+    def _gray(self, image: Image) -> av.VideoFrame:
+        """The blue channel of a picture whose channels are alike."""
+        frame = av.VideoFrame(image.shape[1], image.shape[0], self._kind.name)
+        _view(frame.planes[0], np.uint8)[:] = _as_uint8(image[..., :1])[..., 0]
         return frame
 
     def _rgb(self, image: Image) -> av.VideoFrame:

@@ -30,8 +30,12 @@ _DEPTHS = {"h264": (8, 10), "h265": (8, 10, 12), "ffv1": (8, 10, 12, 16), "prore
 _RGB_DEPTHS = {8: "bgr0", 10: "gbrp10le", 12: "gbrp12le", 16: "gbrp16le"}
 # x265 4.1 writes beyond its buffers in pictures up to 48 pixels wide, and brings the program down.
 _NARROWEST_H265 = 64
-_HOMES = {"h264": VIDEO_OUTPUTS, "h265": VIDEO_OUTPUTS, "prores": (".mov", ".mkv")}
-_HOMES["ffv1"] = (".mkv", ".mov", ".avi", ".mp4")
+_HOMES = {
+    "h264": VIDEO_OUTPUTS,
+    "h265": (".mp4", ".mov", ".mkv"),
+    "ffv1": (".mkv", ".avi", ".mp4"),
+    "prores": (".mov", ".mkv"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +70,50 @@ def check_codec(codec: str, suffix: str) -> str:
     return library
 
 
+def check_lossless(options: OutputOptions, target: ClipInfo) -> None:
+    """Raises OutputError where the result cannot be kept to the bit as it is asked."""
+    if not options.lossless:
+        return
+    problem = ""
+    if options.codec == "prores":
+        problem = "prores always loses something; choose --codec ffv1, h264 or h265"
+    elif options.chroma != "auto" or options.bits != "auto":
+        problem = "leaves nothing to choose for encode.chroma and encode.bits; leave them at auto"
+    elif target.bits > 16:
+        problem = "no video codec holds float pictures; name a folder and --picture exr"
+    elif target.bits > 8 and options.codec != "ffv1":
+        problem = (
+            f"the clip has {target.bits} bits, so results have 16, and {options.codec} holds only "
+            "8 to the bit; choose --codec ffv1"
+        )
+    if problem:
+        raise OutputError(f"encode.lossless: {problem}")
+
+
+def _lossless(options: OutputOptions, target: ClipInfo, suffix: str) -> Encoding:
+    """RGB as wide as the arrays that frames are, so that decoding gives the same arrays."""
+    check_lossless(options, target)
+    settings: dict[str, str] = {"level": "3", "slicecrc": "1"}
+    name = "bgr0" if target.bits <= 8 else "gbrp16le"
+    if target.pixel_format == "gray":
+        name = "gray"
+    library = check_codec(options.codec, suffix)
+    if options.codec == "h264":
+        settings = {"qp": "0", "preset": options.preset}
+        library = "libx264" if name == "gray" else "libx264rgb"
+    elif options.codec == "h265":
+        name = "gray" if name == "gray" else "gbrp"
+        settings = {"x265-params": "log-level=error:lossless=1", "preset": options.preset}
+    if suffix == ".avi" and options.codec == "h264":
+        settings["bf"] = "0"
+    is_gray = name == "gray"
+    color = replace(target.color, matrix=2 if is_gray else 0, full_range=True)
+    return Encoding(
+        library=library, pixel_format=name, color=color, options=settings,
+        tag="hvc1" if options.codec == "h265" and suffix in (".mp4", ".mov") else "",
+    )  # fmt: skip
+
+
 def choose(
     options: OutputOptions, target: ClipInfo, width: int, height: int, suffix: str
 ) -> Encoding:
@@ -78,6 +126,8 @@ def choose(
             f"encode.codec = 'h265': its encoder cannot write {width} pixels wide pictures, "
             f"only from {_NARROWEST_H265} on; use h264 or ffv1"
         )
+    if options.lossless:
+        return _lossless(options, target, suffix)
     notes: list[str] = []
     source = PixelFormat(target.pixel_format or "bgr24")
     depth = _depth(options, target)
@@ -159,6 +209,5 @@ def _library_options(options: OutputOptions, pixel_format: str, suffix: str) -> 
     if suffix == ".avi":
         chosen["bf"] = "0"  # .avi has no timestamps that could put B-frames in order
     if options.codec == "h265":
-        quiet = "log-level=error"
-        chosen["x265-params"] = f"{quiet}:bframes=0" if suffix == ".avi" else quiet
+        chosen["x265-params"] = "log-level=error"
     return chosen

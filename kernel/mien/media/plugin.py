@@ -38,6 +38,10 @@ def mien_open_writer(uri: str, plan: OutputPlan) -> ClipWriter | None:
     path = Path(uri)
     suffix = path.suffix.lower()
     if suffix in VIDEO_OUTPUTS and not path.is_dir():
+        if plan.resume:
+            from .segments import SegmentWriter
+
+            return SegmentWriter(path, plan)
         from .write import VideoWriter
 
         return VideoWriter(path, plan)

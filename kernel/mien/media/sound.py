@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
@@ -17,7 +17,7 @@ from av.audio.stream import AudioStream
 from av.bitstream import BitStreamFilterContext
 from av.container import OutputContainer
 
-from ..errors import InputError
+from ..errors import InputError, OutputError
 from .base import ClipInfo
 from .video import open_input
 
@@ -30,6 +30,8 @@ class _Track(Protocol):
     def take(self, packet: Any, shift: int) -> list[Any]: ...
 
     def rest(self) -> list[Any]: ...
+
+    def going_on(self, stream: AudioStream) -> _Track: ...
 
 
 class Sound:
@@ -49,6 +51,7 @@ class Sound:
         self._output: OutputContainer | None = None
         self._origin = Fraction(0)
         self._cut = False
+        self._from: Fraction | None = None
         self._waiting: Any = None
         self._packets: Iterator[Any] = iter(())
         self.notes: list[str] = []
@@ -67,6 +70,30 @@ class Sound:
         if self._tracks:
             self._packets = self._demux()
 
+    def go_on(self, other: Sound) -> None:
+        """Write into the tracks of `other`, in their order; tracks beyond them stay silent.
+
+        Raises OutputError where a track is of another kind than the one that it follows.
+        """
+        self._output, self._origin, self._cut = other._output, other._origin, True
+        for stream, before in zip(self._streams, other._streams, strict=False):
+            if _kind(stream) != _kind(before):
+                raise OutputError(
+                    f"{self._input.name}: its sound is {_words(stream)}, that before it "
+                    f"{_words(before)}; make them alike, or join without sound"
+                )
+            self._tracks[stream.index] = other._tracks[before.index].going_on(stream)
+        self._streams = self._streams[: len(self._tracks)]
+        self._packets = self._demux() if self._tracks else iter(())
+
+    def skip_to(self, begins: Fraction) -> None:
+        """Leave out what begins before, seconds from the origin: its place is taken."""
+        self._from = begins
+
+    def shift(self, seconds: Fraction) -> None:
+        """Move the sound by `seconds` later."""
+        self._offset += seconds
+
     def feed(self, until: Fraction) -> None:
         """Hand over the packets that begin before `until`, seconds from the origin."""
         while self._output is not None:
@@ -81,6 +108,8 @@ class Sound:
             length = (packet.duration or 0) * packet.time_base
             if self._cut and begins + length <= 0:
                 continue
+            if self._from is not None and begins < self._from:
+                continue
             shift = round((self._offset - self._origin) / packet.time_base)
             track = self._tracks[packet.stream_index]
             self._output.mux(track.take(packet, shift))
@@ -88,6 +117,10 @@ class Sound:
     def finish(self, until: Fraction | None) -> None:
         """Hand over what is left, up to `until` where the picture ends early."""
         self.feed(Fraction(1 << 40) if until is None else until)
+        self.flush()
+
+    def flush(self) -> None:
+        """Hand over what encoders still hold."""
         for track in self._tracks.values():
             if self._output is not None:
                 self._output.mux(track.rest())
@@ -154,6 +187,9 @@ class _Copied:
     def rest(self) -> list[Any]:
         return []
 
+    def going_on(self, stream: AudioStream) -> _Track:
+        return _Copied(stream, self._out)
+
 
 class _Encoded:
     """A track that the container cannot hold, decoded and encoded anew."""
@@ -197,12 +233,74 @@ class _Encoded:
             made += self._encoder.encode(ready)
         return made + list(self._encoder.encode(None))
 
+    def going_on(self, stream: AudioStream) -> _Track:
+        return self
+
+
+class SoundChain:
+    """The sounds of clips that follow each other, as one; stands in for a `Sound`.
+
+    sounds  each with the moments at which its clip begins and ends, on the first clip's clock
+    """
+
+    def __init__(self, sounds: Sequence[tuple[Sound, Fraction, Fraction]]) -> None:
+        self._sounds, self._at, self._ready = list(sounds), 0, 0
+        self._origin = Fraction(0)
+
+    @property
+    def notes(self) -> list[str]:
+        """What could not be kept."""
+        return [note for sound, _, _ in self._sounds for note in sound.notes]
+
+    @property
+    def starts_at(self) -> Fraction | None:
+        """When the first sound begins."""
+        return self._sounds[0][0].starts_at
+
+    def attach(self, output: OutputContainer, origin: Fraction, *, cut: bool) -> None:
+        """Add the first clip's tracks; those of the others go on with them."""
+        self._origin = origin
+        self._sounds[0][0].attach(output, origin, cut=cut)
+
+    def feed(self, until: Fraction) -> None:
+        """Hand over the packets that begin before `until`, seconds from the origin."""
+        while self._at < len(self._sounds):
+            sound, begins, ends = self._sounds[self._at]
+            if self._ready < self._at:
+                self._ready = self._at
+                sound.go_on(self._sounds[0][0])
+                sound.skip_to(begins - self._origin)
+            is_last = self._at == len(self._sounds) - 1
+            sound.feed(until if is_last else min(until, ends - self._origin))
+            if is_last or until < ends - self._origin:
+                return
+            self._at += 1
+
+    def finish(self, until: Fraction | None) -> None:
+        """Hand over what is left, up to `until` where the picture ends early."""
+        self.feed(Fraction(1 << 40) if until is None else until)
+        self._sounds[0][0].flush()
+
+    def close(self) -> None:
+        """Close the clips."""
+        for sound, _, _ in self._sounds:
+            sound.close()
+
 
 def _layout(stream: AudioStream) -> str:
     """The channel layout; a WAV file may only say how many channels there are."""
     usual = {1: "mono", 2: "stereo", 6: "5.1", 8: "7.1"}
     name = stream.layout.name
     return usual.get(stream.channels, name) if name.endswith("channels") else name
+
+
+def _kind(stream: AudioStream) -> tuple[Any, ...]:
+    context = stream.codec_context
+    return (context.name, stream.rate, stream.channels, bytes(context.extradata or b""))
+
+
+def _words(stream: AudioStream) -> str:
+    return f"{stream.codec_context.name} {stream.rate} Hz {stream.channels} channels"
 
 
 def _kept(stream: AudioStream) -> dict[str, str]:

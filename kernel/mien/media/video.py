@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,14 @@ class VideoSource(SourceBase):
                 f"{self._path}: the clip breaks off after frame {count - 1} of {about}; "
                 "what comes before is used, copy the file again to have the rest"
             )
+
+    def moments(self) -> list[tuple[Fraction, Fraction]]:
+        """When every frame is shown and how long, in seconds on the clip's own clock."""
+        base = self._info.time_base
+        stamps = self._timestamps().pts or [pts for _, pts, _ in self._indexed(0, None)]
+        steps = [after - before for before, after in pairwise(stamps)]
+        steps.append(_usual_step(self._info))
+        return [(pts * base, step * base) for pts, step in zip(stamps, steps, strict=True)]
 
     # --- decoding -------------------------------------------------------------------------------
 

@@ -20,9 +20,9 @@ from ..types import Frame
 from .base import OutputPlan
 from .convert import FromBgr
 from .durations import mend_durations
-from .encoding import CONTAINERS, MUXER_OPTIONS, check_codec, choose
+from .encoding import CONTAINERS, MUXER_OPTIONS, check_codec, check_lossless, choose
 from .files import partial_name
-from .sound import open_sound
+from .sound import Sound, SoundChain, open_sound
 
 
 class _File(io.RawIOBase):
@@ -80,13 +80,16 @@ class VideoWriter:
         self._suffix = self._path.suffix.lower()
         self._partial = partial_name(self._path)
         self._check_path()
-        check_codec(plan.options.codec, self._suffix)
+        self._check_codec()
         self._file = self._open_file()
         self._container: OutputContainer | None = None
         self._frames = 0
         self._ended = False
+        self.fault = ""
         self._notes: list[str] = []
-        self._sound = open_sound(plan.audio_from if plan.options.audio else None, plan.target)
+        self._sound: Sound | SoundChain | None = open_sound(
+            plan.audio_from if plan.options.audio else None, plan.target
+        )
 
     @property
     def partial(self) -> Path:
@@ -144,6 +147,10 @@ class VideoWriter:
         if self._path.exists() and plate.exists() and self._path.samefile(plate):
             raise OutputError(f"{self._path}: is the target itself; name another output")
 
+    def _check_codec(self) -> None:
+        check_codec(self._plan.options.codec, self._suffix)
+        check_lossless(self._plan.options, self._plan.target)
+
     def _open_file(self) -> _File:
         try:
             return _File(self._partial)
@@ -158,12 +165,7 @@ class VideoWriter:
         self._notes += chosen.notes
         self._size = (width, height)
         self._convert = FromBgr(chosen.pixel_format, chosen.color, width, height)
-        self._set_clock(first)
-        name = CONTAINERS[self._suffix]
-        container = av.open(
-            self._file, "w", format=name, container_options=dict(MUXER_OPTIONS[name])
-        )
-        self._container = container
+        container = self._open_container(first.seconds, first.time_base)
         stream = container.add_stream(
             chosen.library, rate=target.rate, options=dict(chosen.options)
         )
@@ -182,19 +184,36 @@ class VideoWriter:
         context.thread_type = "AUTO"
         if chosen.tag:
             context.codec_tag = chosen.tag
-        if self._sound is not None:
-            self._sound.attach(container, self._origin, cut=first.seconds > self._target_start)
-        container.start_encoding()
+        self._start(first.seconds)
 
-    def _set_clock(self, first: Frame) -> None:
-        """Where the written clip has its zero, and in which ticks it counts."""
+    def _open_container(self, begins: Fraction, time_base: Fraction) -> OutputContainer:
+        self._set_clock(begins, time_base)
+        name = CONTAINERS[self._suffix]
+        self._container = av.open(
+            self._file, "w", format=name, container_options=dict(MUXER_OPTIONS[name])
+        )
+        return self._container
+
+    def _start(self, begins: Fraction) -> None:
+        """Add the sound's tracks and write the head of the file."""
+        assert self._container is not None
+        if self._sound is not None:
+            cut = begins > self._target_start
+            self._sound.attach(self._container, self._origin, cut=cut)
+        self._container.start_encoding()
+
+    def _set_clock(self, begins: Fraction, time_base: Fraction) -> None:
+        """Where the written clip has its zero, and in which ticks it counts.
+
+        begins  when the first frame is shown, on the target's clock;  time_base  of the frames
+        """
         target = self._plan.target
         self._target_start = target.start * target.time_base
-        self._origin = first.seconds
+        self._origin = begins
         heard = self._sound.starts_at if self._sound else None
-        if heard is not None and first.seconds <= self._target_start:
-            self._origin = min(first.seconds, heard)
-        self._time_base = first.time_base
+        if heard is not None and begins <= self._target_start:
+            self._origin = min(begins, heard)
+        self._time_base = time_base
         if self._suffix == ".avi":
             self._time_base = 1 / target.rate
             if target.variable:
@@ -202,14 +221,14 @@ class VideoWriter:
                     ".avi holds only a constant frame rate: the timestamps are rounded; "
                     "use .mp4, .mov or .mkv to keep them"
                 )
-            if heard is not None and abs(heard - first.seconds) > self._time_base:
+            if heard is not None and abs(heard - begins) > self._time_base:
                 self._notes.append(
                     ".avi cannot begin sound and picture apart, as the target does; "
                     "use .mp4, .mov or .mkv to keep them in sync"
                 )
         self._step = max(1, round(1 / (target.rate * self._time_base)))
         self._last = -1
-        self._end = first.seconds
+        self._end = begins
         self._durations: dict[int, int] = {}
 
     # --- encoding -------------------------------------------------------------------------------
@@ -256,7 +275,7 @@ class VideoWriter:
         assert self._container is not None
         self._ended = True
         try:
-            self._mux(self._stream.encode(None))
+            self._flush()
             if self._sound is not None:
                 self._sound.finish(None if self._is_whole() else self._end - self._origin)
             self._container.close()
@@ -266,6 +285,10 @@ class VideoWriter:
             self._close()
         if self._suffix in (".mp4", ".mov"):
             mend_durations(self._partial)
+
+    def _flush(self) -> None:
+        """Take what the encoder still holds."""
+        self._mux(self._stream.encode(None))
 
     def _is_whole(self) -> bool:
         """Whether the target was written to its end, so that its sound is due to its end."""
@@ -289,5 +312,6 @@ class VideoWriter:
     def _failure(self, err: Exception) -> OutputError:
         cause = self._file.error or err
         why = reason(cause) if isinstance(cause, OSError) else str(cause)
+        self.fault = why
         kept = f"; the first frames are kept as '{self._partial.name}'" if self._frames else ""
         return OutputError(f"{self._path}: cannot go on after {self._frames} frames ({why}){kept}")

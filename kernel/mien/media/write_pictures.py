@@ -14,7 +14,7 @@ from ..errors import OutputError
 from ..types import Frame
 from .base import OutputPlan
 from .contact import encode_picture
-from .files import PICTURES, counter, partial_name
+from .files import PICTURES, VIDEO_OUTPUTS, counter, partial_name
 
 _MARK = ".mien-partial"  # tells a folder that may be thrown away from a user's own
 
@@ -54,13 +54,19 @@ class PictureWriter(_Pictures):
             raise OutputError(f"{path}: name a folder of its own, not the current one")
         self._partial = self._folder.with_name(f"{self._folder.name}.partial")
         self._names: set[str] = set()
+        self._plan = plan
+        if plan.resume:
+            raise OutputError(
+                f"{path}: only a video file can be gone on with; name the output "
+                f"{', '.join(VIDEO_OUTPUTS)}"
+            )
         self._prepare()
 
     def write(self, frame: Frame) -> None:
         """Add a picture.  Raises OutputError where the disk is full."""
         name = self._name(frame)
         self._names.add(name)
-        store_picture(self._partial / name, frame)
+        store_picture(self._partial / name, frame, self._plan)
 
     def finish(self) -> Path:
         """Give the folder its name, by one rename."""
@@ -120,7 +126,7 @@ class SinglePictureWriter(_Pictures):
 
     def __init__(self, path: str | Path, plan: OutputPlan) -> None:
         """Raises OutputError where the folder is missing."""
-        self._path = Path(path)
+        self._path, self._plan = Path(path), plan
         self._partial = partial_name(self._path)
         self._written = False
         if not self._path.parent.is_dir():
@@ -135,7 +141,7 @@ class SinglePictureWriter(_Pictures):
         """Write the picture.  Raises OutputError for a second frame."""
         if self._written:
             raise OutputError(f"{self._path}: is one picture, but the clip has more frames")
-        store_picture(self._partial, frame)
+        store_picture(self._partial, frame, self._plan)
         self._written = True
 
     def finish(self) -> Path:
@@ -150,9 +156,13 @@ class SinglePictureWriter(_Pictures):
         return self._partial if self._written else None
 
 
-def store_picture(path: Path, frame: Frame) -> None:
-    """Write a frame in the depth that it really has, and make sure that it reached the disk."""
-    data = encode_picture(path.suffix.lower(), _in_its_depth(frame))
+def store_picture(path: Path, frame: Frame, plan: OutputPlan) -> None:
+    """Write a frame in the asked depth, or that which it has, and make sure it reached the disk."""
+    suffix = path.suffix.lower()
+    image = _in_depth(frame, plan.options.bits)
+    if plan.target.pixel_format == "gray" and suffix != ".exr":
+        image = np.ascontiguousarray(image[..., :1])
+    data = encode_picture(suffix, image)
     if data is None:
         raise OutputError(f"{path}: pictures cannot be written as '{path.suffix}'; use .png")
     try:
@@ -168,7 +178,10 @@ def store_picture(path: Path, frame: Frame) -> None:
         ) from err
 
 
-def _in_its_depth(frame: Frame) -> Image:
-    if frame.bits <= 8 and frame.image.dtype != np.uint8:
-        return as_dtype(as_float(frame.image), np.uint8)
-    return frame.image
+def _in_depth(frame: Frame, bits: str) -> Image:
+    """The picture with as many bits as `bits` asks for; auto means as many as the clip has."""
+    wanted = frame.bits if bits == "auto" else int(bits)
+    dtype = np.uint8 if wanted <= 8 else np.uint16 if wanted <= 16 else np.float32
+    if dtype == frame.image.dtype or (bits == "auto" and dtype == np.float32):
+        return frame.image
+    return as_dtype(as_float(frame.image), dtype)
