@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from .building import begin, job, with_json, with_sheet
-from .report import say_rendered
+from .building import begin, job, with_json
+from .explaining import say_explained
+from .report import say_rendered, with_extras
 
 
-@job("merge", sections=("merge", "encode", "runtime"), kinds=("masker", "color", "blend"))
+@job(
+    "merge", sections=("merge", "encode", "runtime"), kinds=("masker", "enhancer", "color", "blend")
+)
 @click.argument("target", required=False)
 @click.option(
     "--workspace",
@@ -21,7 +25,20 @@ from .report import say_rendered
 )
 @click.option("--model", "-m", metavar="FOLDER", help="Folder of the trained model, or a DFM file")
 @click.option("--output", "-o", metavar="PATH", help="The finished clip, a folder or a pattern")
-@with_sheet
+@click.option(
+    "--explain",
+    type=click.IntRange(min=0),
+    multiple=True,
+    metavar="FRAME",
+    help="Render nothing; print where each value of this frame comes from; may be repeated",
+)
+@click.option(
+    "--cache/--no-cache",
+    default=True,
+    help="Take the frames that no change touches from the last merge, and keep this one's "
+    "(rendered.db of the workspace)  [default: yes]",
+)
+@with_extras
 @with_json
 def command(
     ctx: click.Context,
@@ -29,19 +46,26 @@ def command(
     workspace: Path,
     model: str | None,
     output: str | None,
-    sheet: Path | None,
+    explain: tuple[int, ...],
+    cache: bool,
     as_json: bool,
+    **extras: Any,
 ) -> None:
     """Put a trained face on the faces that a workspace knows of TARGET.
 
     Nothing is detected again: what was found, and what was corrected since, is used as it is.
+    `mien keys` sets what changes over the clip.
 
     \b
     mien extract clip.mp4 --workspace work
     mien merge clip.mp4 --workspace work --model models/anna -o swapped.mp4
     """
-    from ..jobs.swap import merge
+    if explain:
+        with begin(ctx, {"input": target, "model_folder": model, "output": output}) as run:
+            say_explained(run, workspace, explain, as_json)
+        return
+    from ..jobs.swap import Extras, merge
 
     with begin(ctx, {"input": target, "model_folder": model, "output": output}) as run:
-        done = merge(run, workspace, sheet=sheet)
+        done = merge(run, workspace, extras=Extras(**extras), cache=cache)
     say_rendered(done, as_json)

@@ -8,7 +8,7 @@ Every step asks `options_for(packet, face)` what is wanted of this face in this 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..pipeline import FRAMES_AT_ONCE, FaceStep, face_crop, largest, same_face
 from ..runner import Step
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from ..arrays import Image, Mask
     from ..stages import (
+        Blended,
         BlendStage,
         ColorTransferStage,
         EnhancerStage,
@@ -31,6 +32,18 @@ if TYPE_CHECKING:
     from .placing import Placed
 
 Chance = Callable[..., "Generator"]
+
+
+class Shown(NamedTuple):
+    """A face as it was put on its frame: in which place, with what picture and alpha."""
+
+    face: Face
+    options: MergeOptions
+    placed: Placed
+    blended: Blended
+
+
+Seen = Callable[[Packet, Sequence[Shown]], None]
 
 
 class Failures(dict[int, str]):
@@ -255,8 +268,13 @@ class BlendStep(StageBase):
         rng: Chance | None = None,
         moving: bool = False,
         side: int = 256,
+        seen: Seen | None = None,
     ) -> None:
-        """moving  some face may be blurred along its way, so the frames around are wanted"""
+        """moving  some face may be blurred along its way, so the frames around are wanted
+
+        seen  told of every frame what was put on it
+        """
+        self._seen = seen
         self._blend, self._options, self._rng = blend, _options_for(merge), rng or _chance
         self._shows, self._side = getattr(blend, "shows", "mask"), side
         self.batch_size = FRAMES_AT_ONCE
@@ -301,6 +319,9 @@ class BlendStep(StageBase):
             return packet
         placed.sort(key=lambda each: _area(each[1]))
         done = [(put, self._blended(put, options, n)) for n, (put, _, options) in enumerate(placed)]
+        if self._seen is not None:
+            faces_of = zip(placed, done, strict=True)
+            self._seen(packet, [Shown(f, o, p, b) for (_, f, o), (p, b) in faces_of])
         return replace(packet, frame=apply(packet.frame, done))
 
     def _blended(self, put: Placed, options: MergeOptions, number: int) -> Any:
@@ -324,6 +345,7 @@ def merge_steps(
     rng: Chance | None = None,
     moving: bool | None = None,
     failures: Failures | None = None,
+    seen: Seen | None = None,
 ) -> list[Step]:
     """The lower half of the line: packets with landmarks to finished frames.
 
@@ -331,6 +353,7 @@ def merge_steps(
     swap_maskers  the maskers that look at the new face, by name
     moving        some frame has motion blur; by itself known only where the options are constant
     failures      told of the faces that keep their own look because something went wrong
+    seen          told of every frame what was put on it, in the thread that does it
     """
     if moving is None:
         moving = merge.motion_blur > 0 if isinstance(merge, MergeOptions) else True
@@ -342,7 +365,7 @@ def merge_steps(
         steps.append(Step(name="enhance", stage=EnhanceStep(enhancer, merge)))
     if color is not None:
         steps.append(Step(name="colour", stage=ColorStep(color)))
-    last = BlendStep(blend, merge, rng=rng, moving=moving, side=model.spec.size)
+    last = BlendStep(blend, merge, rng=rng, moving=moving, side=model.spec.size, seen=seen)
     return [*steps, Step(name="blend", stage=last)]
 
 

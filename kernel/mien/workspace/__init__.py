@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from .editing import KnownClip, KnownFrame, Place, WorkspaceEditor
+from .history import History, Revision
 from .store import Workspace
 
-__all__ = ["Workspace"]
+__all__ = [
+    "History",
+    "KnownClip",
+    "KnownFrame",
+    "Place",
+    "Revision",
+    "Workspace",
+    "WorkspaceEditor",
+]

@@ -61,4 +61,19 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE frames ADD COLUMN shot INTEGER NOT NULL DEFAULT -1;
     """,
+    """
+    CREATE TABLE timelines (
+        clip INTEGER PRIMARY KEY REFERENCES clips(id) ON DELETE CASCADE,
+        file TEXT NOT NULL UNIQUE,
+        revision INTEGER NOT NULL
+    );
+    CREATE TABLE timeline_revisions (
+        clip INTEGER NOT NULL REFERENCES timelines(clip) ON DELETE CASCADE,
+        number INTEGER NOT NULL,
+        made TEXT NOT NULL,
+        what TEXT NOT NULL,
+        text BLOB NOT NULL,
+        PRIMARY KEY (clip, number)
+    ) WITHOUT ROWID;
+    """,
 )

@@ -6,6 +6,7 @@ next run goes on behind the last one.  Landmarks are little-endian float32, mask
 
 from __future__ import annotations
 
+import hashlib
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from fractions import Fraction
+from itertools import groupby
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -23,6 +25,7 @@ from ..arrays import Mask
 from ..errors import InputError, OutputError
 from ..media.base import ClipInfo
 from ..types import Face, FaceMask, Packet
+from .history import History
 from .migrations import MIGRATIONS
 
 DATABASE = "workspace.db"
@@ -159,12 +162,45 @@ class Workspace:
         ).fetchall()
         return tuple(self._face(row) for row in rows)
 
+    def face_digests(self, clip: int) -> dict[int, tuple[bytes, tuple[int, ...]]]:
+        """For every frame with faces: a hash of all that is known of them, and their tracks."""
+        rows = self._db.execute(
+            "SELECT f.frame, f.position, f.track, f.x0, f.y0, f.x1, f.y1, f.score, f.points5,"
+            " f.landmarks, f.identity, m.name, m.matrix, m.png"
+            " FROM faces f LEFT JOIN masks m ON m.face = f.id WHERE f.clip = ?"
+            " ORDER BY f.frame, f.position, m.name",
+            (clip,),
+        )
+        found: dict[int, tuple[bytes, tuple[int, ...]]] = {}
+        for frame, group in groupby(rows, key=lambda row: row[0]):
+            digest, tracks = hashlib.sha256(), {}
+            for row in group:
+                tracks[row[1]] = row[2]
+                for value in row:
+                    part = value if isinstance(value, bytes) else repr(value).encode()
+                    digest.update(len(part).to_bytes(8, "little") + part)
+            found[frame] = digest.digest(), tuple(tracks.values())
+        return found
+
     def shots(self, clip: int) -> tuple[int, ...]:
         """The frames at which the known shots begin, in order."""
         rows = self._db.execute(
             "SELECT DISTINCT shot FROM frames WHERE clip = ? AND shot >= 0 ORDER BY shot", (clip,)
         )
         return tuple(shot for (shot,) in rows)
+
+    def tracks(self, clip: int) -> dict[int, tuple[int, int]]:
+        """The first and the last frame of every track, by its number."""
+        rows = self._db.execute(
+            "SELECT track, min(frame), max(frame) FROM faces WHERE clip = ? AND track >= 0"
+            " GROUP BY track ORDER BY track",
+            (clip,),
+        )
+        return {track: (first, last) for track, first, last in rows}
+
+    def history(self, clip: int) -> History:
+        """The keyframes of a clip, and all that they were before."""
+        return History(self._db, self._writing, clip)
 
     def next_track(self, clip: int) -> int:
         """The first number of a track that no face of this clip has."""
