@@ -87,7 +87,7 @@ def extract(
             steps.append(Step(name="new", stage=NewStep(first)))
         steps += mask_steps([(masker.name, run.make(masker)) for masker in maskers])
         if faceset is not None:
-            store = StoreStep(faceset, _prefix(source.info.uri), source.info, options)
+            store = StoreStep(faceset, prefix_of(source.info.uri), source.info, options)
             steps.append(Step(name="store", stage=store))
         if drawings is not None:
             make_folder(drawings)
@@ -181,7 +181,7 @@ def _key(info: ClipInfo, settings: dict[str, Any]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-def _prefix(uri: str) -> str:
+def prefix_of(uri: str) -> str:
     """The clip's name as the first part of its faces' file names."""
     stem = Path(uri.rstrip("/")).stem or "clip"
     return "".join(letter if letter.isalnum() or letter in "-." else "-" for letter in stem)[:80]
