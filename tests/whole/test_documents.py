@@ -13,6 +13,7 @@ import click
 import pytest
 from mien.cli import COMMANDS, program, run_program
 from mien.config import load
+from mien.keyframes import read_text
 from mien.registry import Registry
 from mien.training.plan import read_plan
 
@@ -62,6 +63,9 @@ def test_every_configuration_on_a_page_is_valid(page, tmp_path):
         file.write_text(block, encoding="utf-8")
         if block.startswith("[[stage]]"):
             read_plan(file)
+            continue
+        if block.startswith("[[key]]"):
+            read_text(block, page.name)
             continue
         load(Registry.installed(), files=[file])
 

@@ -1,0 +1,44 @@
+"""Facesets, looked at: what is measured of faces, orders, choices, doubles, coverage, moves.
+
+Everything is computed from one `Table` of measurements, which `measure_faces` makes in one pass and
+keeps beside the faceset: another order of the same faces decodes nothing.
+"""
+
+from __future__ import annotations
+
+from .best import best_faces, covering_faces
+from .cached import measure_faces
+from .coverage import Coverage, compare
+from .distance import bhattacharyya, chain, city_block, histogram_roots, unlikeness
+from .draw import draw_coverage
+from .likeness import near_duplicates
+from .measure import measure, origin
+from .orders import METHODS, Method, Order, grouped
+from .sharpness import cpbd
+from .table import ALL, COLUMNS, Group, Table
+
+__all__ = [
+    "ALL",
+    "COLUMNS",
+    "METHODS",
+    "Coverage",
+    "Group",
+    "Method",
+    "Order",
+    "Table",
+    "best_faces",
+    "bhattacharyya",
+    "chain",
+    "city_block",
+    "compare",
+    "covering_faces",
+    "cpbd",
+    "draw_coverage",
+    "grouped",
+    "histogram_roots",
+    "measure",
+    "measure_faces",
+    "near_duplicates",
+    "origin",
+    "unlikeness",
+]

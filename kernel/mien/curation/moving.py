@@ -1,0 +1,182 @@
+"""Pictures of a faceset under new names and in new places: all of them, even after a power cut.
+
+What is to move is written down first.  Then every picture goes to a name of its own, then to its
+place; whoever finds the note later finishes the work.  A second note keeps the first name of every
+picture, so that any sorting can be undone.  Nothing is ever deleted or written over.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from ..atomic import reason, write_whole
+from ..errors import InputError, OutputError
+from .cached import follow
+
+_MOVES = ".mien-moves.json"
+_NAMES = ".mien-names.json"
+_STEP = ".mien-move-"
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A picture's place now and then, relative to the folder of the faceset, with `/`."""
+
+    now: str
+    then: str
+
+
+def trash_folder(folder: Path) -> Path:
+    """Where pictures go that are of no use: beside the faceset; it is never emptied."""
+    return folder.with_name(f"{folder.name}_trash")
+
+
+def numbered(paths: Sequence[Path], folder: Path) -> list[Move]:
+    """Moves to 00000, 00001 and so on, each with its suffix."""
+    return [
+        Move(_inside(path, folder), f"{number:05d}{path.suffix}")
+        for number, path in enumerate(paths)
+    ]
+
+
+def into_groups(groups: Sequence[Sequence[Path]], folder: Path, word: str) -> list[Move]:
+    """Moves into folders WORD_000, WORD_001 and so on, numbered in order within each."""
+    return [
+        Move(_inside(path, folder), f"{word}_{number:03d}/{place:05d}{path.suffix}")
+        for number, group in enumerate(groups)
+        for place, path in enumerate(group)
+    ]
+
+
+def to_trash(paths: Iterable[Path], folder: Path) -> list[Move]:
+    """Moves into the trash, each under a name that is free there."""
+    trash = trash_folder(folder)
+    return [Move(_inside(path, folder), f"../{trash.name}/{path.name}") for path in paths]
+
+
+def back(folder: Path) -> list[Move]:
+    """Moves that give every picture the first name that is known of it."""
+    return [
+        Move(now, first)
+        for now, first in original_names(folder).items()
+        if now != first and (folder / now).is_file()
+    ]
+
+
+def apply(folder: Path, moves: Sequence[Move]) -> dict[str, str]:
+    """Move pictures of a faceset; the place of each by its old one.
+
+    A name that another picture has, and keeps, gets a number behind it.  Raises OutputError where
+    the folder cannot be written; what was begun is finished by the next call, or `finish`.
+    """
+    finish(folder)
+    leaving = {move.now for move in moves}
+    taken: set[str] = set()
+    free = []
+    for move in moves:
+        then = _free(folder, move.then, taken, leaving)
+        taken.add(then.casefold())
+        free.append(Move(move.now, then))
+    if not free:
+        return {}
+    names = original_names(folder)
+    firsts = [names.pop(move.now, move.now) for move in free]
+    for move, first in zip(free, firsts, strict=True):
+        if not move.then.startswith("../") and move.then != first:
+            names[move.then] = first
+    _write_note(folder, 1, free, names)
+    finish(folder)
+    return {move.now: move.then for move in free}
+
+
+def finish(folder: Path) -> bool:
+    """Finish moves that were begun and broken off; whether there were any."""
+    note = folder / _MOVES
+    try:
+        stored = json.loads(note.read_text(encoding="utf-8"))
+        moves = [Move(str(now), str(then)) for now, then in stored["moves"]]
+        step, names = int(stored["step"]), dict(stored["names"])
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise InputError(
+            f"{note}: cannot be understood ({error}); moved pictures lie beside it as '{_STEP}…'"
+        ) from error
+    if not all(_is_safe(move.now) and _is_safe(move.then, folder) for move in moves):
+        raise InputError(f"{note}: names places outside of the faceset; remove it")
+    try:
+        if step == 1:
+            for number, move in enumerate(moves):
+                _rename(folder / move.now, folder / f"{_STEP}{number:06d}")
+            _write_note(folder, 2, moves, names)
+        for number, move in enumerate(moves):
+            between = folder / f"{_STEP}{number:06d}"
+            if between.exists():
+                target = folder / _free(folder, move.then, set(), set())
+                target.parent.mkdir(parents=True, exist_ok=True)
+                _rename(between, target)
+        write_whole(folder / _NAMES, json.dumps(names, ensure_ascii=False).encode())
+        follow(folder, {move.now: move.then for move in moves})
+        note.unlink()
+    except OSError as error:
+        raise OutputError(f"{folder}: pictures cannot be moved ({reason(error)})") from error
+    for parent in {(folder / move.now).parent for move in moves} - {folder}:
+        with contextlib.suppress(OSError):
+            parent.rmdir()  # only where it is empty
+    return True
+
+
+def original_names(folder: Path) -> dict[str, str]:
+    """The first name of every picture that was moved, by its name now."""
+    try:
+        stored: Any = json.loads((folder / _NAMES).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    if not isinstance(stored, Mapping):
+        return {}
+    return {
+        str(now): str(first)
+        for now, first in stored.items()
+        if _is_safe(str(now)) and _is_safe(str(first))
+    }
+
+
+def _rename(now: Path, then: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):  # it was moved before the break, or has gone
+        now.rename(then)
+
+
+def _write_note(folder: Path, step: int, moves: Sequence[Move], names: Mapping[str, str]) -> None:
+    stored = {"step": step, "moves": [(move.now, move.then) for move in moves], "names": names}
+    write_whole(folder / _MOVES, json.dumps(stored, ensure_ascii=False).encode())
+
+
+def _inside(path: Path, folder: Path) -> str:
+    if not path.is_relative_to(folder) or not path.exists():
+        raise OutputError(
+            f"{path}: does not lie in the folder {folder} by itself, so it cannot be moved; "
+            "unpack the set first"
+        )
+    return path.relative_to(folder).as_posix()
+
+
+def _free(folder: Path, then: str, taken: set[str], leaving: set[str]) -> str:
+    """The name, or one with a number where a picture that stays has it."""
+    path, number = PurePosixPath(then), 1
+    while then.casefold() in taken or (then not in leaving and (folder / then).exists()):
+        number += 1
+        then = (path.parent / f"{path.stem[:60]}-{number}{path.suffix}").as_posix()
+    return then
+
+
+def _is_safe(place: str, folder: Path | None = None) -> bool:
+    """Whether a place lies in the faceset, or in its trash."""
+    parts = PurePosixPath(place).parts
+    if folder is not None and parts[:2] == ("..", trash_folder(folder).name):
+        parts = parts[2:]
+    return bool(parts) and not place.startswith("/") and ".." not in parts and "\\" not in place

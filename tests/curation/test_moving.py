@@ -1,0 +1,142 @@
+"""Pictures get new names, all of them or, after a break, on the next call; nothing is lost."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from mien.curation.moving import (
+    Move,
+    apply,
+    back,
+    finish,
+    into_groups,
+    numbered,
+    original_names,
+    to_trash,
+    trash_folder,
+)
+from mien.errors import InputError, OutputError
+
+
+@pytest.fixture
+def folder(tmp_path):
+    made = tmp_path / "set ü"
+    made.mkdir()
+    for name in ("b.jpg", "a.jpg", "00001.jpg", "c.png"):
+        (made / name).write_text(name)
+    return made
+
+
+def contents(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name[0] != "."
+    }
+
+
+def test_numbers_are_given_and_names_come_back(folder):
+    before = contents(folder)
+    order = [folder / name for name in ("c.png", "a.jpg", "00001.jpg", "b.jpg")]
+    apply(folder, numbered(order, folder))
+    assert contents(folder) == {
+        "00000.png": "c.png",
+        "00001.jpg": "a.jpg",
+        "00002.jpg": "00001.jpg",
+        "00003.jpg": "b.jpg",
+    }
+    again = [folder / name for name in ("00003.jpg", "00000.png", "00002.jpg", "00001.jpg")]
+    apply(folder, numbered(again, folder))
+    apply(folder, back(folder))
+    assert contents(folder) == before
+    assert original_names(folder) == {}
+
+
+def test_groups_and_the_way_back(folder):
+    before = contents(folder)
+    groups = [[folder / "a.jpg"], [], [folder / "c.png", folder / "b.jpg"]]
+    apply(folder, into_groups(groups, folder, "blur"))
+    assert set(contents(folder)) == {
+        "00001.jpg",
+        "blur_000/00000.jpg",
+        "blur_002/00000.png",
+        "blur_002/00001.jpg",
+    }
+    apply(folder, back(folder))
+    assert contents(folder) == before
+    assert not (folder / "blur_000").exists()
+
+
+def test_the_trash_is_never_written_over(folder):
+    trash = trash_folder(folder)
+    trash.mkdir()
+    (trash / "a.jpg").write_text("older")
+    apply(folder, to_trash([folder / "a.jpg"], folder))
+    assert contents(trash) == {"a.jpg": "older", "a-2.jpg": "a.jpg"}
+
+
+def test_a_name_that_stays_is_not_taken(folder):
+    apply(folder, [Move("a.jpg", "b.jpg")])
+    assert contents(folder) == {
+        "b.jpg": "b.jpg",
+        "b-2.jpg": "a.jpg",
+        "00001.jpg": "00001.jpg",
+        "c.png": "c.png",
+    }
+
+
+def broken_off(folder, step, done):
+    """The state that a break leaves in the middle of a step."""
+    moves = [("a.jpg", "b.jpg"), ("b.jpg", "a.jpg")]
+    stored = {"step": step, "moves": moves, "names": {"b.jpg": "a.jpg", "a.jpg": "b.jpg"}}
+    (folder / ".mien-moves.json").write_text(json.dumps(stored))
+    for number, (now, _) in enumerate(moves):
+        between = folder / f".mien-move-{number:06d}"
+        if step == 2 or number < done:
+            (folder / now).rename(between)
+    if step == 2:
+        for number, (_, then) in enumerate(moves[:done]):
+            (folder / f".mien-move-{number:06d}").rename(folder / then)
+
+
+@pytest.mark.parametrize("step", [1, 2])
+@pytest.mark.parametrize("done", [0, 1, 2])
+def test_moves_that_were_broken_off_are_finished(folder, step, done):
+    broken_off(folder, step, done)
+    assert finish(folder)
+    assert contents(folder) == {
+        "a.jpg": "b.jpg",
+        "b.jpg": "a.jpg",
+        "00001.jpg": "00001.jpg",
+        "c.png": "c.png",
+    }
+    assert original_names(folder) == {"b.jpg": "a.jpg", "a.jpg": "b.jpg"}
+    assert not finish(folder)
+
+
+@pytest.mark.parametrize("place", ["../outside.jpg", "/etc/x", "..", "a/../../b.jpg", "a\\b"])
+def test_a_note_about_other_places_is_refused(folder, place):
+    stored = {"step": 1, "moves": [("a.jpg", place)], "names": {}}
+    (folder / ".mien-moves.json").write_text(json.dumps(stored))
+    with pytest.raises(InputError, match="names places outside of the faceset"):
+        finish(folder)
+    assert (folder / "a.jpg").exists()
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"step": 1}', "[" * 100000])
+def test_a_damaged_note_is_told(folder, text):
+    (folder / ".mien-moves.json").write_text(text)
+    with pytest.raises(InputError, match="cannot be understood"):
+        finish(folder)
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"a.jpg": "../x"}', '{"a.jpg": 3}'])
+def test_damaged_names_lead_nowhere(folder, text):
+    (folder / ".mien-names.json").write_text(text)
+    assert all(".." not in move.then for move in back(folder))
+
+
+def test_a_picture_that_lies_elsewhere_cannot_be_moved(folder, tmp_path):
+    with pytest.raises(OutputError, match="unpack the set first"):
+        numbered([tmp_path / "x.jpg"], folder)
