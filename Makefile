@@ -26,8 +26,7 @@ lint: $(READY)
 	$(BIN)/ruff format --check .
 
 types: $(READY)
-	$(BIN)/mypy kernel/mien
-	for plugin in $(PLUGINS); do $(BIN)/mypy $$plugin/mien_* || exit 1; done
+	$(BIN)/mypy kernel/mien $(wildcard $(addsuffix /mien_*,$(PLUGINS)))
 
 format: $(READY)
 	$(BIN)/ruff check --fix .

@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 def _reads_none(path: Path) -> None:
     """No plugin knows other programs' facesets."""
 
+
 SMALL_NET = 8 << 20
 """Bytes of a net that gains little from many threads, while other stages wait for a core: with half
 of two cores each, extraction goes from 52 to 58 frames a second."""
