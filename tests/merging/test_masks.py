@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from mien.errors import ConfigError
 from mien.geometry import HEAD_MODEL, crop_matrix
 from mien.merging import MergeOptions, face_alpha
+from mien.merging.edges import move_edge
 from mien.options import describe, parse
 from mien.types import Face, FaceMask, FaceType, Frame, Swap
 
@@ -203,3 +204,11 @@ def test_one_side_moves_and_the_others_stay(side, percent):
     edges[side] += int(percent if side in ("left", "top") else -percent)
     assert (columns[0], rows[0]) == (edges["left"], edges["top"])
     assert (columns[-1] + 1, rows[-1] + 1) == (edges["right"], edges["bottom"])
+
+
+@pytest.mark.parametrize("inwards", [1, 8, 13])
+def test_a_full_mask_is_eroded_from_the_crops_edge(inwards):
+    eroded = move_edge(np.ones((64, 64), np.float32), inwards)
+    kept = slice(inwards, 64 - inwards)
+    assert eroded[kept, kept].min() == 1
+    assert eroded.sum() == (64 - 2 * inwards) ** 2

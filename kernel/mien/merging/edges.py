@@ -37,7 +37,10 @@ def soften(mask: NDArray[np.float32], erode: float, blur: float) -> NDArray[np.f
 
 
 def move_edge(mask: NDArray[np.float32], inwards: int) -> NDArray[np.float32]:
-    """The mask eroded by a disc of `inwards` pixels radius, or dilated where that is negative."""
+    """The mask eroded by a disc of `inwards` pixels radius, or dilated where that is negative.
+
+    Beyond the crop there is no mask, so a full one shrinks too.
+    """
     import cv2
 
     if not inwards:
@@ -48,7 +51,7 @@ def move_edge(mask: NDArray[np.float32], inwards: int) -> NDArray[np.float32]:
     for start in range(0, abs(inwards), _DISC):
         radius = min(_DISC, abs(inwards) - start)
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-        levels = move(levels, disc)
+        levels = move(levels, disc, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return as_float(levels)
 
 
