@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any, ClassVar
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -55,7 +55,8 @@ class ColorProperties:
         made: Image = result
         return made
 
-    @settings(max_examples=25)
+    # Inherited on purpose: each subclass is another transfer with the same promises.
+    @settings(max_examples=25, suppress_health_check=[HealthCheck.differing_executors])
     @given(
         height=st.integers(1, 40),
         width=st.integers(1, 40),
