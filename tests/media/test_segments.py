@@ -209,27 +209,15 @@ except OutputError as error:
 """
 
 
-def test_a_full_disk_keeps_the_segments(tmp_path: Path) -> None:
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
-    try:
-        mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
-    except OSError:
-        mounted = False
-    if not mounted:
-        pytest.skip("mounting a tiny disk needs root on Linux")
-    try:
-        environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
-        done = subprocess.run(
-            [sys.executable, "-c", FULL, disk / "out.mkv"],
-            env=environment, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        sentence, kept, goes_on_at = done.stdout.strip().splitlines()
-        assert "no space left on the disk" in sentence
-        assert kept == str(disk / "out.mkv.segments")
-        assert int(goes_on_at) >= 16
-        assert int(goes_on_at) % 8 == 0
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+def test_a_full_disk_keeps_the_segments(tiny_disk: Path) -> None:
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", FULL, tiny_disk / "out.mkv"],
+        env=environment, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    sentence, kept, goes_on_at = done.stdout.strip().splitlines()
+    assert "no space left on the disk" in sentence
+    assert kept == str(tiny_disk / "out.mkv.segments")
+    assert int(goes_on_at) >= 16
+    assert int(goes_on_at) % 8 == 0

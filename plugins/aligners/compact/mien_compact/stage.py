@@ -30,7 +30,8 @@ class CompactAligner(StageBase):
     """Finds the 68 points of detected faces, as floats in frame pixels.
 
     The first crop is a square laid by the detector's box, upright by its five points where it
-    gives them; each further one is laid by the points just found.  The score says how near
+    gives them; each further one is laid by the points just found, or by those on the way between
+    two frames where the face was looked at.  The score says how near
     together the votes lie from which the net makes its points; it is no probability.
     """
 
