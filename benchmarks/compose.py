@@ -24,11 +24,14 @@ from mien.geometry import HEAD_MODEL, crop_matrix, invert, make_crop
 from mien.merging import (
     MergeOptions,
     apply,
+    color_pair,
     face_alpha,
     finish,
     paste_matrix,
     place,
     plate_crop,
+    recoloured,
+    seen_part,
     to_frame,
 )
 from mien.merging.parity import OldSettings, OldTools, merge_frame
@@ -70,10 +73,12 @@ def scene(height: int, width: int, dtype: str, size: int) -> tuple[Frame, Face, 
 
 
 def in_the_box(frame: Frame, face: Face, swap: Swap) -> Frame:
-    area = face_alpha(frame, face, swap, OPTIONS)
-    pair = ColorPair(swap=swap.image, plate=plate_crop(frame, swap), area=area)
-    (image,) = COLOR([pair])
-    placed = to_frame(frame, image, area, paste_matrix(swap, OPTIONS))
+    swap = replace(swap, alpha=face_alpha(frame, face, swap, OPTIONS))
+    part = seen_part(swap)
+    (answer,) = COLOR([color_pair(frame, swap, part=part)])
+    swap = recoloured(swap, answer, part)
+    assert swap.alpha is not None
+    placed = to_frame(frame, swap.image, swap.alpha, paste_matrix(swap, OPTIONS))
     (blended,) = BLEND([placed.pair])
     return apply(frame, [(placed, blended)])
 
@@ -123,15 +128,17 @@ def steps(frame: Frame, face: Face, swap: Swap, repeats: int) -> dict[str, dict[
     """The parts of `in_the_box`, one by one."""
     assert face.landmarks is not None
     points, size = face.landmarks, swap.image.shape[0]
-    area, plate = face_alpha(frame, face, swap, OPTIONS), plate_crop(frame, swap)
-    pair = ColorPair(swap=swap.image, plate=plate, area=area)
+    area = face_alpha(frame, face, swap, OPTIONS)
+    swap = replace(swap, alpha=area)
+    part = seen_part(swap)
+    pair = color_pair(frame, swap, part=part)
     matrix = paste_matrix(swap, OPTIONS)
     placed = to_frame(frame, swap.image, area, matrix)
     (blended,) = BLEND([placed.pair])
     parts: dict[str, Callable[[], object]] = {
         "crop_matrix": lambda: crop_matrix(points, FaceType.WHOLE, size),
         "face_alpha": lambda: face_alpha(frame, face, swap, OPTIONS),
-        "plate_crop": lambda: plate_crop(frame, swap),
+        "plate_crop": lambda: plate_crop(frame, swap, part),
         "reinhard": lambda: COLOR([pair]),
         "to_frame": lambda: to_frame(frame, swap.image, area, matrix),
         "apply": lambda: apply(frame, [(placed, blended)]),

@@ -22,7 +22,7 @@ Rng = np.random.Generator
 
 # Parts of a cut face that must be in the picture for it to count; below that nothing counts there.
 VISIBLE = 0.55
-SMALLEST, LARGEST = 8.0, 1.05
+SMALLEST, LARGEST = 12.0, 1.05
 TURNS = 18.0
 # Part of the scenes that show something which was taken for a face.
 HARD = 0.15
@@ -108,7 +108,8 @@ def _paste_faces(rng: Rng, supply: Supply, height: int, width: int) -> Scene:
     if rng.random() < 0.3:
         _paste_decoys(rng, supply, scene, int(rng.integers(1, 3)))
     many = rng.random() < 0.35
-    limit = 0.35 if many else LARGEST
+    # Most faces of a crowd are small, and small ones are the hardest to learn.
+    limit = (0.15 if rng.random() < 0.5 else 0.35) if many else LARGEST
     for _ in range(int(rng.integers(5, 16) if many else rng.integers(1, 5))):
         side = _log_uniform(rng, SMALLEST, limit * min(height, width))
         _paste(rng, _pick(rng, supply.portraits), scene, side)

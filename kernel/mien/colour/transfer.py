@@ -27,9 +27,12 @@ class Transfer(StageBase, ABC):
 
     batch_size = 8
     paint = 0.0
+    pointwise = False
+    """A pixel's new colour depends on its old one and on what was counted, on no other pixel."""
 
     def __init__(self, statistics: Statistics, strength: float) -> None:
         self._statistics, self._strength = statistics, strength
+        self.only_seen = self.pointwise and statistics in ("area", "seen")
 
     @abstractmethod
     def move(self, swap: Image, plate: Image, inside: Inside) -> Image:

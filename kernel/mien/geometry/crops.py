@@ -122,9 +122,14 @@ def _black(spec: CropSpec) -> Image:
     return np.broadcast_to(np.float32(spec.low), (spec.size, spec.size, 3))
 
 
-def take_crop(image: Image, matrix: Matrix, spec: CropSpec) -> Image:
-    """A frame's picture through a matrix, in the size, order, dtype and range of `spec`."""
-    seen = warp(image, matrix, spec.size, cubic=True)
+def take_crop(
+    image: Image, matrix: Matrix, spec: CropSpec, size: tuple[int, int] | None = None
+) -> Image:
+    """A frame's picture through a matrix, in the size, order, dtype and range of `spec`.
+
+    size  (width, height) of the result where it is not the square of `spec`
+    """
+    seen = warp(image, matrix, size or spec.size, cubic=True)
     ordered = seen if spec.order == "bgr" else np.ascontiguousarray(seen[..., ::-1])
     if spec.dtype == "uint8":
         return ordered if ordered.dtype == np.uint8 else as_dtype(as_float(ordered), np.uint8)

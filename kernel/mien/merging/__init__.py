@@ -1,9 +1,9 @@
 """Puts swaps into their frame; all work happens inside the face's box.
 
     area = face_alpha(frame, face, swap, options)              (S, S, 1) in the swap's crop
-    plate = plate_crop(frame, swap)                            (S, S, 3) what a colour transfer sees
-    image = colour transfer of (swap.image, plate, area)
-    placed = to_frame(frame, image, area, paste_matrix(swap, options), track=face.track)
+    swap = replace(swap, alpha=area)
+    swap = recoloured(swap, colour transfer of color_pair(frame, swap))
+    placed = to_frame(frame, swap.image, area, paste_matrix(swap, options), track=face.track)
     blended = blend stage of placed.pair
     frame = apply(frame, [(placed, blended), ...])             all faces of the frame, in order
 
@@ -19,7 +19,15 @@ from .histogram import match_seen
 from .masks import combined_mask, face_alpha
 from .mixing import apply
 from .options import MergeOptions, OptionsFor, always
-from .placing import Placed, paste_matrix, plate_crop, to_frame
+from .placing import (
+    Placed,
+    color_pair,
+    paste_matrix,
+    plate_crop,
+    recoloured,
+    seen_part,
+    to_frame,
+)
 
 __all__ = [
     "Expression",
@@ -28,6 +36,7 @@ __all__ = [
     "Placed",
     "always",
     "apply",
+    "color_pair",
     "combined_mask",
     "face_alpha",
     "finish",
@@ -36,5 +45,7 @@ __all__ = [
     "paste_matrix",
     "place",
     "plate_crop",
+    "recoloured",
+    "seen_part",
     "to_frame",
 ]

@@ -93,6 +93,18 @@ class MergeOptions:
         0.0, "How much of the grain that it lacks the new face is given", unit="%", ge=0, le=200
     )
 
+    @property
+    def looks_around(self) -> bool:
+        """Whether what is seen depends on the new face where it is not seen itself."""
+        return bool(
+            self.light
+            or self.contrast
+            or self.sharpen
+            or self.motion_blur
+            or self.denoise
+            or self.degrade
+        )
+
     def erode_in(self, size: int) -> float:
         """By how many pixels the edge moves inwards in a crop of the model's side."""
         if self.erode_pixels is not None:

@@ -11,14 +11,21 @@ from numpy.typing import NDArray
 
 from ..arrays import Image, Mask, Matrix, as_float
 from ..geometry import compose, face_box, invert, take_crop, warp
-from ..stages import BlendPair
-from ..types import CropSpec, Frame, Swap
+from ..stages import BlendPair, ColorPair
+from ..types import CropSpec, Frame, Swap, replace
 from .options import MergeOptions
 
 _log = logging.getLogger(__name__)
 
 Box: TypeAlias = tuple[int, int, int, int]
 """(x0, y0, x1, y1) in frame pixels, x1 and y1 exclusive."""
+
+Part: TypeAlias = tuple[slice, slice]
+"""Rows and columns of a crop."""
+
+ALL: Part = (slice(None), slice(None))
+_PLAIN = CropSpec(size=1)
+_REACH = 4  # pixels around what is seen that interpolation looks at, and some
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,9 +45,47 @@ class Placed:
         return self.pair.alpha.size == 0
 
 
-def plate_crop(frame: Frame, swap: Swap) -> Image:
+def seen_part(swap: Swap) -> Part:
+    """The rows and columns of the crop in which alpha is not 0, and a few more on each side."""
+    import cv2
+
+    assert swap.alpha is not None
+    x, y, width, height = cv2.boundingRect((swap.alpha[..., 0] > 0).view(np.uint8))
+    if not width:
+        return ALL
+    return (
+        slice(max(y - _REACH, 0), y + height + _REACH),
+        slice(max(x - _REACH, 0), x + width + _REACH),
+    )
+
+
+def color_pair(frame: Frame, swap: Swap, track: int = -1, part: Part = ALL) -> ColorPair:
+    """What a colour transfer is asked about a swap with its alpha, or about a part of its crop."""
+    assert swap.alpha is not None
+    return ColorPair(
+        swap=swap.image[part],
+        plate=plate_crop(frame, swap, part),
+        area=swap.alpha[part],
+        frame_index=frame.index,
+        track=track,
+    )
+
+
+def recoloured(swap: Swap, answer: Image, part: Part = ALL) -> Swap:
+    """The swap with a colour transfer's answer about that part of it."""
+    if answer.shape == swap.image.shape:
+        return replace(swap, image=answer)
+    image = swap.image.copy()
+    image[part] = answer
+    return replace(swap, image=image)
+
+
+def plate_crop(frame: Frame, swap: Swap, part: Part = ALL) -> Image:
     """The clip's own pixels in the crop of `swap`: (S, S, 3) float32 BGR 0..1, black outside."""
-    return take_crop(frame.image, swap.matrix, CropSpec(size=max(swap.image.shape[0], 1)))
+    side = swap.image.shape[0]
+    (top, bottom, _), (left, right, _) = (each.indices(side) for each in part)
+    matrix = compose(swap.matrix, np.array([[1.0, 0, -left], [0, 1.0, -top]]))
+    return take_crop(frame.image, matrix, _PLAIN, (right - left, bottom - top))
 
 
 def paste_matrix(swap: Swap, options: MergeOptions) -> Matrix:

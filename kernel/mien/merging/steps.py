@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         SwapStage,
     )
     from ..types import Face, Swap
-    from .placing import Placed
+    from .placing import Part, Placed
 
 Chance = Callable[..., "Generator"]
 
@@ -224,33 +224,47 @@ class EnhanceStep(FaceStep["Image", "Image"]):
 
 
 class ColorStep(FaceStep[ColorPair, "Image"]):
-    """Gives every swap the colours of its plate."""
+    """Gives every swap the colours of its plate, or only the part of it that will be seen."""
 
-    def __init__(self, transfer: ColorTransferStage) -> None:
+    def __init__(
+        self,
+        transfer: ColorTransferStage,
+        merge: MergeOptions | OptionsFor,
+        *,
+        only_seen: bool = False,
+    ) -> None:
+        """only_seen  the blend looks nowhere else"""
         super().__init__(transfer)
+        self._options = _options_for(merge)
+        self._only_seen = only_seen and getattr(transfer, "only_seen", False)
 
     def ask(self, packet: Packet, position: int) -> ColorPair | None:
         """Every face that has a swap."""
-        from .placing import plate_crop
+        from .placing import color_pair
 
         swap = packet.swaps[position] if packet.swaps else None
         if swap is None or swap.alpha is None:
             return None
-        return ColorPair(
-            swap=swap.image,
-            plate=plate_crop(packet.frame, swap),
-            area=swap.alpha,
-            frame_index=packet.frame.index,
-            track=packet.faces[position].track,
-        )
+        face = packet.faces[position]
+        return color_pair(packet.frame, swap, face.track, self._part(packet, face, swap))
 
     def answer(self, packet: Packet, answers: dict[int, Image]) -> Packet:
         """The swaps in their new colours."""
-        swaps = [
-            replace(swap, image=answers[position]) if swap and position in answers else swap
-            for position, swap in enumerate(packet.swaps)
-        ]
+        from .placing import recoloured
+
+        swaps = list(packet.swaps)
+        for position, image in answers.items():
+            swap = swaps[position]
+            assert swap is not None
+            part = self._part(packet, packet.faces[position], swap)
+            swaps[position] = recoloured(swap, image, part)
         return replace(packet, swaps=tuple(swaps))
+
+    def _part(self, packet: Packet, face: Face, swap: Swap) -> Part:
+        from .placing import ALL, seen_part
+
+        spread = self._only_seen and self._options(packet, face).looks_around
+        return seen_part(swap) if self._only_seen and not spread else ALL
 
 
 class BlendStep(StageBase):
@@ -364,7 +378,9 @@ def merge_steps(
     if enhancer is not None:
         steps.append(Step(name="enhance", stage=EnhanceStep(enhancer, merge)))
     if color is not None:
-        steps.append(Step(name="colour", stage=ColorStep(color)))
+        only = seen is None and getattr(blend, "only_seen", False)
+        stage = ColorStep(color, merge, only_seen=only)
+        steps.append(Step(name="colour", stage=stage))
     last = BlendStep(blend, merge, rng=rng, moving=moving, side=model.spec.size, seen=seen)
     return [*steps, Step(name="blend", stage=last)]
 

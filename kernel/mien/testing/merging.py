@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pytest
 
 from ..arrays import Image
 from ..stages import BlendPair, ColorPair
+from ..types import replace
 from .conformance import ITEMS, StageConformance
 from .fakes import picture
 
@@ -59,6 +61,16 @@ class ColorTransferConformance(StageConformance):
         assert result.min() >= 0
         assert result.max() <= 1
         return [result]
+
+    def test_what_looks_at_the_seen_alone_needs_no_more(self, stage: Any) -> None:
+        """Asked about the part that holds the area, it answers that part as before."""
+        if not getattr(stage, "only_seen", False):
+            pytest.skip("looks at the whole crop")
+        part = (slice(6, None), slice(3, 44))
+        for pair in self.make_items(stage):
+            cut = replace(pair, swap=pair.swap[part], plate=pair.plate[part], area=pair.area[part])
+            (whole,), (answer,) = stage([pair]), stage([cut])
+            np.testing.assert_allclose(answer, whole[part], atol=1e-4)
 
 
 class BlendConformance(StageConformance):

@@ -14,6 +14,7 @@ class AvgColor(StageBase):
     """Moves the swap's mean colour to the plate's."""
 
     batch_size = 8
+    only_seen = True
 
     def __init__(self, strength: float) -> None:
         self._strength = strength

@@ -11,6 +11,7 @@ class Histogram(Transfer):
     """Gives each channel of the swap the plate's histogram."""
 
     paint = 1.0
+    pointwise = True
 
     def __init__(self, statistics: Statistics, threshold: float, strength: float) -> None:
         super().__init__(statistics, strength)

@@ -20,6 +20,8 @@ _WAYS = {
 class Linear(Transfer):
     """Moves the swap's mean and covariance to the plate's."""
 
+    pointwise = True
+
     def __init__(
         self,
         statistics: Statistics,

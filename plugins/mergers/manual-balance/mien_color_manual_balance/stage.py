@@ -44,6 +44,7 @@ class ManualBalance(StageBase):
         self._turns_hue = options.space == "hsv"
         self._balance = (options.balance_1, options.balance_2, options.balance_3)
         self._in_bytes = options.form == "faceswap"
+        self.only_seen = not self._in_bytes  # OpenCV's bytes round differently at a row's end
         self._contrast, self._brightness = (
             max(_LOWEST, round(1.27 * each) if self._in_bytes else 1.27 * each)
             for each in (options.contrast, options.brightness)

@@ -14,6 +14,8 @@ _FLOOR = 1e-6
 class Mkl(Transfer):
     """Moves the swap's mean and covariance to the plate's, each colour as little as may be."""
 
+    pointwise = True
+
     def move(self, swap: Image, plate: Image, inside: Inside) -> Image:
         """One affine step for all pixels."""
         source, target = (gaussian.measure(each[inside]) for each in (swap, plate))

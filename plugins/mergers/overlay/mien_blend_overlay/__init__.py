@@ -20,6 +20,7 @@ class Overlay(StageBase):
     """Answers with the swap itself."""
 
     batch_size = 8
+    only_seen = True
 
     def __call__(self, batch: Sequence[BlendPair], /) -> list[Blended]:
         """One blend per pair, in order."""

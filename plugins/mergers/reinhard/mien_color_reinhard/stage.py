@@ -37,6 +37,7 @@ class Reinhard(StageBase):
         """paper, clip  only for faceswap's statistics"""
         self._statistics, self._strength = statistics, strength
         self._paper, self._clip = paper, clip
+        self.only_seen = statistics == "area"
 
     def __call__(self, batch: Sequence[ColorPair], /) -> list[Image]:
         """The recoloured swaps, (S, S, 3) float32 BGR 0..1, in order."""
