@@ -58,24 +58,40 @@ class DetectStep(StageBase):
     def _follow(
         self, frames: Sequence[Frame], around: Mapping[int, Frame]
     ) -> list[list[Detection]]:
-        """What is found in the frames, those at hand `around` them by index; looks at few."""
+        """What is found in the frames, those at hand `around` them by index; looks at few.
+
+        A frame that does not follow from the looks on both sides of it gets a look half way between
+        them, and is judged again by the nearer two.
+        """
         every = self._options.detect_every
         self._forget(min(around))
-        ends = {
+        open_spans = {
             frame.index: (first, first + every)
             for frame in frames
             if (first := frame.index // every * every) != frame.index
             and first in around
             and first + every in around
         }
-        looked = {end for pair in ends.values() for end in pair}
-        looked |= {frame.index for frame in frames if frame.index not in ends}
-        self._look_at([around[index] for index in sorted(looked)])
-        found = {}
-        for frame in frames:
-            if frame.index in ends:
-                found[frame.index] = self._carried(frame.index, *ends[frame.index], around)
-        self._look_at([frame for frame in frames if found.get(frame.index, ()) is None])
+        ends = {end for span in open_spans.values() for end in span}
+        ends |= {frame.index for frame in frames if frame.index not in open_spans}
+        found: dict[int, list[Detection]] = {}
+        while ends:
+            self._look_at([around[index] for index in sorted(ends)])
+            ends = set()
+            for index, (first, last) in list(open_spans.items()):
+                known = self._carried(index, first, last, around)
+                if known is not None:
+                    found[index] = known
+                    del open_spans[index]
+                    continue
+                middle = (first + last) // 2
+                if middle not in around:  # not every frame of the clip is asked about
+                    middle = index
+                ends.add(middle)
+                if middle == index:
+                    del open_spans[index]
+                else:
+                    open_spans[index] = (first, middle) if index < middle else (middle, last)
         return [found.get(frame.index) or self._seen.get(frame.index, []) for frame in frames]
 
     def _look_at(self, frames: Sequence[Frame]) -> None:
