@@ -92,6 +92,26 @@ def test_what_only_one_frame_shows_is_seen(odd: int):
     assert corners(look(missing)[0])[odd] == []
 
 
+def test_a_frame_that_does_not_follow_costs_few_looks():
+    _, saw = look(clip(lambda n: [50, 200] if n == 6 else [50], 17), detect_every=8)
+    assert sorted(saw) == [0, 4, 6, 8, 16]
+
+
+def grey_in(frame: Frame, rows: slice, columns: slice) -> Frame:
+    """The frame with something in it that is no spot."""
+    image = frame.image.copy()
+    image[rows, columns] = 100
+    return Frame(index=frame.index, image=image)
+
+
+def test_a_small_change_asks_for_no_look_and_a_larger_one_does():
+    frames = clip(lambda n: [50], 9)
+    frames[2] = grey_in(frames[2], slice(20, 30), slice(200, 210))  # one of 32 x 18 parts
+    assert look(frames)[1] == [0, 4, 8]
+    frames[6] = grey_in(frames[6], slice(200, 280), slice(10, 60))
+    assert sorted(look(frames)[1]) == [0, 4, 6, 8]
+
+
 @pytest.mark.parametrize("cut", [1, 2, 3, 5])
 def test_a_cut_between_two_looks_is_seen(cut: int):
     packets, _ = look(clip(lambda n: [50] if n < cut else [200], 9))
