@@ -30,7 +30,7 @@ MORE, NOISE = 0.5, 0.05
 and this much of the range besides."""
 
 FEW = 1
-"""Parts that may lie further off: a fingertip or an eyelid; a face that can be found covers more."""
+"""Parts that may lie further off: a fingertip, an eyelid.  A face that can be found covers more."""
 
 
 def glance(image: Image) -> Glance:
