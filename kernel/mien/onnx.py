@@ -198,6 +198,7 @@ def _quiet() -> Iterator[None]:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.filterwarnings("ignore", category=DeprecationWarning)
             warnings.filterwarnings("ignore", category=FutureWarning)
+            warnings.filterwarnings("ignore", ".*shares the same shape constraints")
             yield
     finally:
         for logger, level in zip(loggers, levels, strict=True):

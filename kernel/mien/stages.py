@@ -171,11 +171,27 @@ MaskerStage = CropStage["Mask"]
 EmbedderStage = CropStage["Vector"]
 SwapStage = CropStage[Swap]
 ColorTransferStage = Stage[ColorPair, "Image"]
+"""A transfer whose answer at a pixel depends on that pixel and on those of the area alone may say
+`only_seen = True`: it may then be asked about the part (h, w, 3) of the crop that holds the area.
+"""
 BlendStage = Stage[BlendPair, Blended]
-"""A blend may say `shows = "crop"`: its alpha is then 1 in all of the crop, whatever the mask is;
+"""A blend that looks at the swap only where alpha is not 0 may say `only_seen = True`.
+
+A blend may say `shows = "crop"`: its alpha is then 1 in all of the crop, whatever the mask is;
 or `shows = "patch"`: it is never called, and the swap's crop takes the place of the frame."""
 EnhancerStage = Stage["Image", "Image"]
 """(S, S, 3) float32 BGR 0..1 to the same face k times as large, (k S, k S, 3)."""
+
+
+@runtime_checkable
+class TunableStage(Protocol):
+    """A stage that answers every item under options of its own: those that its card has as `keyed`
+    may differ.  An answer depends on the whole batch as little as it does when the stage is called.
+    """
+
+    def tuned(self, batch: Sequence[Any], options: Sequence[Any], /) -> Sequence[Any]:
+        """One result per item, in order; `options` are instances of the card's class, one each."""
+        ...
 
 
 @runtime_checkable
@@ -215,6 +231,8 @@ class Provider:
     options   a dataclass whose fields are made by `mien.options.option`
     create    (options, context) -> stage; imports the heavy half
     weights   the files it may ask its context for
+    keyed     the options that may change over a clip; the stage is then a `TunableStage`
+              None: all of them; for other values another stage is made, which must be cheap
     """
 
     kind: ClassVar[str] = ""
@@ -226,6 +244,7 @@ class Provider:
     options: type = NoOptions
     licence: str = "Apache-2.0"
     weights: tuple[WeightFile, ...] = ()
+    keyed: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +319,7 @@ class ColorTransferProvider(Provider):
     title: ClassVar[str] = "Colour transfers"
 
     create: Callable[[Any, Context], ColorTransferStage]
+    keyed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -310,6 +330,7 @@ class BlendProvider(Provider):
     title: ClassVar[str] = "Blends"
 
     create: Callable[[Any, Context], BlendStage]
+    keyed: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -366,5 +387,6 @@ __all__ = [
     "Stage",
     "StageBase",
     "SwapStage",
+    "TunableStage",
     "WeightFile",
 ]

@@ -69,15 +69,19 @@ def test_patches_and_their_matrices_give_the_face_back(mien, make_clip, model, r
     assert np.abs(composed - result).mean() < 1.5
 
 
-def test_what_cannot_be_gone_on_with_is_said(mien, make_clip, model):
+def test_outputs_that_are_one_another_are_refused(mien, make_clip, model):
     clip = make_clip(frames=3)
-    words = ("swap", clip, "-m", model, "--resume")
-    code, _, err = mien(*words, "-o", "done")
-    assert code == 6
-    assert "only a video file can be gone on with" in err
-    code, _, err = mien(*words, "-o", "o.mp4", "--patches", "p")
-    assert code == 2
-    assert "--patches: cannot be gone on with" in err
+    words = ("swap", clip, "-m", model, "-o", "done")
+    code, _, err = mien(*words, "--masks", "done")
+    assert (code, err) == (2, "error: --masks done: is the output itself; name another file\n")
+    code, _, err = mien(*words, "--patches", "done")
+    assert (code, err) == (
+        2, "error: --patches done: is the folder of the output; name another one\n"
+    )  # fmt: skip
+    code, _, err = mien(*words, "--masks", "m", "--patches", "m")
+    assert (code, err) == (
+        2, "error: --patches m: is the folder of the masks; name another one\n"
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -98,15 +102,17 @@ def test_a_place_that_will_not_do_leaves_nothing_behind(mien, make_clip, model, 
     assert sorted(Path().rglob("*")) == before
 
 
-@pytest.mark.parametrize("command", ["swap", "merge"])
+@pytest.mark.parametrize(
+    ("command", "more"), [("swap", ()), ("merge", ("--no-cache",)), ("merge", ())]
+)
 def test_a_failed_render_goes_on_and_is_like_one_at_once(
-    mien, make_clip, model, read_clip, monkeypatch, command
+    mien, make_clip, model, read_clip, monkeypatch, command, more
 ):
     monkeypatch.setattr(segments.SegmentWriter.__init__, "__kwdefaults__", {"length": 8})
     clip = make_clip(frames=40)
     assert mien("extract", clip, "--workspace", "work")[0] == 0
     where = ("-w", "work") if command == "merge" else ()
-    words = (command, clip, "-m", model, *where, "--resume", "--grain", "50")
+    words = (command, clip, "-m", model, *where, "--resume", "--grain", "50", *more)
     assert mien(*words, "-o", "whole.mp4", "--masks", "whole.mkv")[0] == 0
 
     write = segments.SegmentWriter.write
@@ -148,6 +154,7 @@ def test_other_settings_begin_anew(mien, make_clip, model, monkeypatch):
 KILLED = """
 import importlib.util, os, signal, sys
 from mien.cli import run_program
+from mien.jobs import render
 from mien.media import plugin, segments
 from mien.registry import Registry
 spec = importlib.util.spec_from_file_location("toys", sys.argv[1])
@@ -156,33 +163,69 @@ spec.loader.exec_module(toys)
 made = Registry([("mien", "", plugin), ("toys", "1", toys.toys())])
 Registry.installed = lambda: made
 segments.SegmentWriter.__init__.__kwdefaults__["length"] = 8
-write = segments.SegmentWriter.write
-def die(self, frame):
-    if frame.index == 20:
+see = render._Counts.see
+def die(self, packet):
+    if packet.frame.index == 20:
         os.kill(os.getpid(), signal.SIGKILL)
-    write(self, frame)
-segments.SegmentWriter.write = die
+    see(self, packet)
+render._Counts.see = die
 run_program(sys.argv[2:])
 """
 
 
+def everything(folder, read_clip):
+    """All pictures of all outputs in a folder, and the list of patches, by name."""
+    found = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix in (".mp4", ".mkv", ".mov"):
+            found |= {f"{path.name} {n}": f for n, f in enumerate(images(read_clip, path))}
+        elif path.is_dir():
+            for each in sorted(path.iterdir()):
+                found[f"{path.name} {each.name}"] = np.frombuffer(each.read_bytes(), np.uint8)
+    return found
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs SIGKILL")
-def test_a_killed_render_goes_on(mien, make_clip, model, read_clip, monkeypatch):
+@pytest.mark.parametrize(
+    ("output", "resumed_at", "more"),
+    [
+        ("out.mp4", 16, ()),
+        ("out.mov", 16, ("--masks", "m.mkv", "--patches", "p")),
+        ("out.mkv", 16, ("--masks", "masks", "--patches", "p")),
+        ("done", 21, ("--masks", "masks", "--patches", "p")),
+        ("done", 16, ("--picture", "exr", "--masks", "m.mp4")),
+    ],
+)
+def test_a_killed_render_goes_on(
+    mien, make_clip, model, read_clip, monkeypatch, tmp_path, output, resumed_at, more
+):
     monkeypatch.setattr(segments.SegmentWriter.__init__, "__kwdefaults__", {"length": 8})
-    clip = make_clip(frames=30)
+    clip = make_clip(frames=30, black=(3, 4, 22))
     words = ("swap", clip, "-m", model, "--resume")
-    assert mien(*words, "-o", "whole.mp4")[0] == 0
+    for name in ("whole", "killed"):
+        (tmp_path / name).mkdir()
+    places = [word if word.startswith("-") or word == "exr" else None for word in more]
+
+    def inside(name):
+        each = [word or f"{name}/{more[n]}" for n, word in enumerate(places)]
+        return ["-o", f"{name}/{output}", *each]
+
+    code, _, err = mien(*words, *inside("whole"))
+    assert code == 0, err
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     toys = Path(__file__).with_name("conftest.py")
     done = subprocess.run(
-        [sys.executable, "-c", KILLED, toys, *map(str, words), "-o", "out.mp4"],
+        [sys.executable, "-c", KILLED, toys, *map(str, words), *inside("killed")],
         env=environment, capture_output=True, check=False,
     )  # fmt: skip
     assert done.returncode == -signal.SIGKILL, done.stderr
-    code, _, err = mien(*words, "-o", "out.mp4")
+    code, _, err = mien(*words, *inside("killed"))
     assert code == 0, err
-    assert "goes on at frame 16" in err
-    for one, other in zip(
-        images(read_clip, "whole.mp4"), images(read_clip, "out.mp4"), strict=True
-    ):
-        np.testing.assert_array_equal(one, other)
+    assert f"goes on at frame {resumed_at}" in err
+    whole, killed = (everything(tmp_path / name, read_clip) for name in ("whole", "killed"))
+    assert list(whole) == list(killed)
+    assert len(whole) >= 30
+    for name, one in whole.items():
+        np.testing.assert_array_equal(one, killed[name], err_msg=name)
+    assert not list(tmp_path.glob("*/*.partial"))
+    assert not list(tmp_path.glob("*/*.segments"))

@@ -51,13 +51,13 @@ def merged(mien, make_clip, model, read_clip, asked, tmp_path):
     clip = make_clip(frames=FRAMES)
     assert mien("extract", clip, "-w", "work", "--cut", "1")[0] == 0
 
-    def run(*words):
+    def run(*words, frames=FRAMES):
         asked.clear()
         code, out, err = mien(
             "merge", clip, "-w", "work", "-m", model, "-o", "o.mkv", *FFV1, *words
         )
         assert code == 0, err
-        assert f"{FRAMES} frames, {FRAMES} with the new face" in out
+        assert f"{frames} with the new face" in out
         return [frame.image for frame in read_clip("o.mkv")], sorted(asked), err
 
     run.keys = lambda *words: mien("keys", words[0], clip, "-w", "work", *words[1:])
@@ -186,7 +186,58 @@ def test_a_stopped_merge_leaves_what_it_finished(merged, mien, model, tmp_path):
     assert same(after, merged("--no-cache")[0])
 
 
-def test_outputs_that_see_what_is_rendered_have_every_frame_rendered(merged):
+def test_masks_and_patches_are_kept_with_their_frames(merged, read_clip, tmp_path):
+    def layers(name):
+        masks = [frame.image for frame in read_clip(tmp_path / f"{name}.mkv")]
+        return masks, {each.name: each.read_bytes() for each in (tmp_path / name).iterdir()}
+
+    def asked_for(name):
+        return ("--masks", f"{name}.mkv", "--patches", name)
+
     merged()
     assert merged("--sheet", "s.png")[1] == []
-    assert merged("--patches", "patches")[1] == list(range(FRAMES))
+    assert merged(*asked_for("first"))[1] == list(range(FRAMES))  # they were not kept till now
+    assert merged(*asked_for("again"))[1] == []
+    assert merged("--masks", "only.mkv")[1] == []
+    assert merged()[1] == []
+    first, again = layers("first"), layers("again")
+    assert same(first[0], again[0])
+    assert first[1] == again[1]
+    assert len(first[1]) == 2 * FRAMES + 1
+    merged.keys("set", "-f", 18, "--only", "erode=20")
+    assert merged(*asked_for("keyed"))[1] == list(range(16, 24))
+    keyed = layers("keyed")
+    assert [n for n in range(FRAMES) if not np.array_equal(first[0][n], keyed[0][n])] == [18]
+    changed = {name for name, data in first[1].items() if keyed[1][name] != data}
+    assert changed == {"000018_0_mask.png"}
+    merged("--no-cache", *asked_for("fresh"))
+    assert same(keyed[0], layers("fresh")[0])
+    assert keyed[1] == layers("fresh")[1]
+
+
+def test_a_merge_that_goes_on_takes_kept_frames_and_keeps_no_half_made_ones(
+    merged, monkeypatch, read_clip, tmp_path, steady
+):
+    from mien.media import segments
+
+    monkeypatch.setattr(segments.SegmentWriter.__init__, "__kwdefaults__", {"length": 8})
+    whole, _, _ = merged("--no-cache")
+    write = segments.SegmentWriter.write
+
+    def fail(self, frame):
+        if frame.index == 29:
+            raise KeyboardInterrupt
+        write(self, frame)
+
+    monkeypatch.setattr(segments.SegmentWriter, "write", fail)
+    with pytest.raises(AssertionError):
+        merged("--resume")
+    monkeypatch.setattr(segments.SegmentWriter, "write", write)
+    (tmp_path / "work" / "rendered.db").unlink()
+    after, seen, err = merged("--resume", frames=FRAMES - 24)
+    assert "goes on at frame 24" in err
+    assert seen == list(range(16, FRAMES))
+    assert same(whole, after)
+    after, seen, _ = merged()
+    assert same(whole, after)
+    assert seen == list(range(32))  # 24 and later were kept, 16 to 23 not

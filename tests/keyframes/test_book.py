@@ -231,3 +231,19 @@ def test_a_crash_between_file_and_database_loses_no_change(work, monkeypatch):
         put(book(work), 5, erode=4)
     monkeypatch.undo()
     assert [entry.at for entry in book(work).read()] == [3, 5]
+
+
+def test_a_plugin_whose_options_changed_can_be_put_right_in_the_file(work, monkeypatch):
+    put(book(work), 3, erode=20)
+    monkeypatch.setattr("mien.keyframes.timeline.MERGE.checked", _only_small, raising=False)
+    with pytest.raises(ConfigError, match=r"clip\.keyframes\.toml, line 6: key\.erode: too large"):
+        book(work).read()
+    path = book(work).path
+    path.write_text("[[key]]\nat = 3\nerode = 2\n")
+    assert [entry.value for entry in book(work).read()] == [2]
+
+
+def _only_small(name, value):
+    if value > 9:
+        raise ValueError("too large")
+    return value

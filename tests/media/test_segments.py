@@ -20,6 +20,7 @@ from mien.media.plugin import open_writer
 from mien.media.segments import SegmentWriter
 from mien.media.video import VideoSource
 from mien.media.write import VideoWriter
+from mien.media.write_pictures import PictureWriter
 from mien.types import replace
 
 MakeClip = Callable[..., Path]
@@ -127,13 +128,12 @@ def test_a_strange_folder_is_not_touched(
         SegmentWriter(tmp_path / "out.mp4", replace(plan_for(source.info), resume="a"))
 
 
-def test_only_video_files_can_be_gone_on_with(
+def test_pictures_are_gone_on_with_by_a_writer_of_their_own(
     make_clip: MakeClip, plan_for: PlanFor, tmp_path: Path
 ) -> None:
     plan = replace(plan_for(VideoSource(make_clip("in.mp4", 3)).info), resume="a")
     assert isinstance(open_writer(tmp_path / "out.mkv", plan), SegmentWriter)
-    with pytest.raises(OutputError, match="only a video file can be gone on with"):
-        open_writer(tmp_path / "folder", plan)
+    assert isinstance(open_writer(tmp_path / "out", plan), PictureWriter)
 
 
 def test_parts_that_do_not_fit_are_refused_and_nothing_is_left(
@@ -159,6 +159,7 @@ from dataclasses import replace
 from mien.media.base import OutputOptions, OutputPlan
 from mien.media.segments import SegmentWriter
 from mien.media.video import VideoSource
+from mien.media.write_pictures import PictureWriter
 source = VideoSource(sys.argv[1])
 plan = OutputPlan(target=source.info, options=OutputOptions(), resume="a")
 writer = SegmentWriter(sys.argv[2], plan, length=8)

@@ -48,6 +48,25 @@ def test_uneven_timestamps_come_out_exactly(make_clip: MakeClip) -> None:
     assert source.info.frames == 6
 
 
+@pytest.mark.parametrize("name", ["vfr.mp4", "vfr.mkv"])
+def test_a_frame_lasts_until_the_next_whatever_its_packet_says(
+    make_clip: MakeClip, name: str
+) -> None:
+    """With frames that are decoded in another order, packets state each other's lengths."""
+    stamps = [1000 * sum(20 if n % 3 else 35 for n in range(last)) for last in range(40)]
+    base = Fraction(1, 600_000) if name.endswith("mp4") else Fraction(1, 1000)
+    options = {"bf": "3", "b_strategy": "0", "b-adapt": "0", "preset": "medium"}
+    scale = 1 if name.endswith("mp4") else 1000
+    clip = make_clip(name, pts=[p // scale for p in stamps], time_base=base, options=options)
+    source = VideoSource(clip)
+    frames = list(source.frames())
+    gaps = [later.pts - frame.pts for frame, later in pairwise(frames)]
+    assert [frame.duration for frame in frames[:-1]] == gaps
+    piece = list(source.frames(5, 20))
+    assert [frame.duration for frame in piece] == gaps[5:20]
+    assert [frame.index for frame in source.frames(5, 20, 4)] == [5, 9, 13, 17]
+
+
 def test_a_constant_rate_is_not_called_variable(make_clip: MakeClip) -> None:
     info = VideoSource(make_clip("even.mp4")).info
     assert (info.variable, info.rate, info.seconds) == (False, 25, 12 / 25)
@@ -93,7 +112,7 @@ def test_a_far_start_decodes_only_from_the_keyframe_before(
 
     monkeypatch.setattr(VideoSource, "_decoded", counted)
     assert len(list(source.frames(105, 110))) == 5
-    assert decoded == [512 * n for n in range(100, 110)]
+    assert decoded == [512 * n for n in range(100, 111)]  # one more, for how long 109 is shown
 
 
 def test_start_stop_and_step_choose_frames_by_index(make_clip: MakeClip) -> None:

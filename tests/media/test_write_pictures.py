@@ -12,7 +12,7 @@ from mien.errors import OutputError
 from mien.media.base import ClipInfo, OutputPlan
 from mien.media.contact import load_picture
 from mien.media.write_pictures import PictureWriter, SinglePictureWriter
-from mien.types import Frame
+from mien.types import Frame, replace
 
 PlanFor = Callable[..., OutputPlan]
 MakeFrame = Callable[..., Frame]
@@ -144,3 +144,55 @@ def test_a_clip_does_not_fit_into_one_picture(plan_for: PlanFor, tmp_path: Path)
     many = ClipInfo(uri="x.mp4", width=8, height=6, frames=30)
     with pytest.raises(OutputError, match=r"has 30 frames; name a folder, or .*'out_%05d\.png'"):
         SinglePictureWriter(tmp_path / "out.png", plan_for(many))
+
+
+def picture_writer(plan_for: PlanFor, tmp_path: Path, work: str, **more: Any) -> PictureWriter:
+    return PictureWriter(tmp_path / "out", replace(plan_for(INFO, **more), resume=work))
+
+
+@pytest.mark.parametrize("picture", ["png", "exr", "tif"])
+def test_pictures_are_gone_on_with_behind_the_last_whole_one(
+    plan_for: PlanFor, frame: MakeFrame, tmp_path: Path, picture: str
+) -> None:
+    killed = picture_writer(plan_for, tmp_path, "a", picture=picture)
+    assert killed.resumes_at == 0
+    for index in range(4):
+        killed.write(frame(index, grey(index), name=f"f{index}"))
+    partial = tmp_path / "out.partial"
+    (partial / f"f3.{picture}").write_bytes(b"half")  # the power went before it was on the disk
+    (partial / f".f4.{picture}").write_bytes(b"half")  # killed while it was written
+    with (partial / ".mien-partial").open("a") as journal:
+        journal.write('{"frame": 4, "fi')
+    writer = picture_writer(plan_for, tmp_path, "a", picture=picture)
+    assert writer.resumes_at == 3
+    for index in range(3, 6):
+        writer.write(frame(index, grey(index), name=f"f{index}"))
+    assert writer.notes == []
+    folder = writer.finish()
+    assert names(folder) == [f"f{index}.{picture}" for index in range(6)]
+    whole = PictureWriter(tmp_path / "whole", plan_for(INFO, picture=picture))
+    for index in range(6):
+        whole.write(frame(index, grey(index), name=f"f{index}"))
+    for path in whole.finish().iterdir():
+        assert path.read_bytes() == (folder / path.name).read_bytes()
+
+
+def test_pictures_of_another_work_are_begun_anew_and_names_still_never_meet(
+    plan_for: PlanFor, frame: MakeFrame, tmp_path: Path
+) -> None:
+    picture_writer(plan_for, tmp_path, "a").write(frame(0, grey(1), name="one"))
+    other = picture_writer(plan_for, tmp_path, "b")
+    assert other.resumes_at == 0
+    assert other.notes == ["input, settings or versions have changed: the render begins anew"]
+    other.write(frame(0, grey(1), name="one"))
+    again = picture_writer(plan_for, tmp_path, "b")
+    assert again.resumes_at == 1
+    again.write(frame(1, grey(2), name="one"))
+    assert names(again.finish()) == ["one.png", "one_000001.png"]
+
+
+def test_without_a_name_of_the_work_pictures_are_begun_anew(
+    plan_for: PlanFor, frame: MakeFrame, tmp_path: Path
+) -> None:
+    picture_writer(plan_for, tmp_path, "a").write(frame(0, grey(1)))
+    assert picture_writer(plan_for, tmp_path, "").resumes_at == 0

@@ -212,3 +212,27 @@ def test_a_full_mask_is_eroded_from_the_crops_edge(inwards):
     kept = slice(inwards, 64 - inwards)
     assert eroded[kept, kept].min() == 1
     assert eroded.sum() == (64 - 2 * inwards) ** 2
+
+
+@pytest.mark.parametrize("percent", [0.0, 4.0, 25.0, 50.0])
+def test_a_threshold_makes_what_is_nearly_nothing_nothing_and_nearly_all_all(percent):
+    ramp = np.tile(np.linspace(0, 1, SIZE, dtype=np.float32)[:, None, None], (1, SIZE, 1))
+    alpha = alpha_of(face(), swap(swap=ramp), mask="swap", mask_threshold=percent, **HARD)
+    line, wanted = alpha[5:-5, 50], ramp[5:-5, 50, 0].copy()
+    wanted[wanted < percent / 100] = 0
+    wanted[wanted > 1 - percent / 100] = 1
+    assert np.abs(line - wanted).max() < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["gaussian", "box"])
+def test_more_passes_make_the_edge_wider_and_leave_the_crops_edge_dark(kind):
+    one_swap = swap(swap=np.ones((SIZE, SIZE, 1), np.float32))
+
+    def edge(passes):
+        words = {"blur": 10.0, "blur_kind": kind, "blur_passes": passes}
+        alpha = alpha_of(face(), one_swap, mask="swap", erode=5.0, **words)
+        assert alpha[0].max() == alpha[:, -1].max() == 0
+        assert alpha[50, 50] == pytest.approx(1, abs=1e-6)
+        return np.count_nonzero((alpha[50] > 0.02) & (alpha[50] < 0.98))
+
+    assert edge(1) < edge(3)

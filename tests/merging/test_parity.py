@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from mien.colour.transport import unit
-from mien.merging.edges import move_sides
+from mien.merging.edges import blurred, kernels, move_sides
 from mien.merging.finishing import sharpen
 from mien.merging.motion import line_kernel, movement
 from mien.merging.parity import (
@@ -240,3 +240,30 @@ def test_one_side_of_a_mask_moves_as_in_faceswap(shared):
     kernel = int(0.15 * np.sqrt(mask.sum()) / 2)
     made = move_sides(mask, 0, 0, kernel - 1, 1 - kernel)
     assert np.abs(made - wanted).max() < 1e-6
+
+
+@pytest.mark.parametrize(("ours", "theirs"), [("gaussian", "gaussian"), ("box", "normalized")])
+def test_passes_of_blur_are_those_of_faceswap(shared, ours, theirs):
+    with np.load(shared("golden/faceswap/convert_plugins.npz"), allow_pickle=False) as golden:
+        mask = golden["mask"].astype(np.float32)[..., 0] / np.float32(255)
+        four = golden[f"blurmask_{theirs}_k3_p4"][..., 0] / np.float32(255)
+        once = golden[f"blurmask_{theirs}_k6ratio"][..., 0]
+    made = blurred(mask.copy(), kernels(2, ours, 4), ours)
+    assert np.abs(made - four).max() < 1 / 255  # theirs is rounded to 8 bits after each pass
+    radius = round(max(1, 0.06 * np.sqrt(mask.sum())))
+    made = blurred(mask.copy(), kernels(2 * radius, ours), ours)
+    assert np.abs(made - once).max() < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("blur", "kind", "passes", "sides"),
+    [
+        (0, "gaussian", 8, ()),
+        (8, "gaussian", 1, (9,)),
+        (8, "gaussian", 4, (9, 7, 7, 7)),
+        (8, "box", 4, (9, 5, 3, 3)),
+        (20, "box", 3, (21, 11, 7)),
+    ],
+)
+def test_every_kernel_is_odd_and_narrower_than_the_one_before(blur, kind, passes, sides):
+    assert kernels(blur, kind, passes) == sides

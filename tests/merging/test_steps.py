@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from mien.errors import ConfigError
 from mien.merging import MergeOptions
-from mien.merging.steps import Failures, merge_steps
+from mien.merging.steps import merge_steps
+from mien.merging.swapping import Failures
 from mien.runner import run
 from mien.stages import Blended, StageBase
 from mien.testing import face_at, frames

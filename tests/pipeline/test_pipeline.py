@@ -15,7 +15,8 @@ from mien.finding.detect import DetectStep
 from mien.finding.line import find_faces
 from mien.finding.options import FindOptions
 from mien.merging import MergeOptions
-from mien.merging.steps import BlendStep, ColorStep, SwapStep, merge_steps
+from mien.merging.steps import BlendStep, ColorStep, merge_steps
+from mien.merging.swapping import SwapStep
 from mien.pipeline import MaskStep, mask_steps, same_face
 from mien.runner import Step, run
 from mien.stages import Blended, Neighbours, StageBase
@@ -298,7 +299,7 @@ def test_the_steps_open_and_close_their_plugins():
         AlignStep(Logged(placed), FindOptions()),
         MaskStep("m", Logged(None)),
         SwapStep(Logged(None), merge),
-        ColorStep(Logged(None)),
+        ColorStep(Logged(None), merge),
         BlendStep(Logged(None), merge),
     ):
         step.open()

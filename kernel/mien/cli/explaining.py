@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 def say_explained(run: Run, workspace: Path, frames: Sequence[int], as_json: bool) -> None:
     """The values on stdout, as a table or as JSON."""
-    from ..jobs.keyframes import explain, explain_plugins
+    from ..jobs.explain import explain
 
-    explained, plugins = explain(run, workspace, frames), explain_plugins(run)
+    found = explain(run, workspace, frames)
     if as_json:
         facts = {
             "frames": [
@@ -26,19 +26,20 @@ def say_explained(run: Run, workspace: Path, frames: Sequence[int], as_json: boo
                     "frame": each.frame,
                     "track": None if each.track < 0 else each.track,
                     "merge": _facts(each.values),
+                    "plugins": _facts(each.plugins),
                 }
-                for each in explained
+                for each in found.faces
             ],
-            "plugins": _facts(plugins),
+            "plugins": _facts(found.everywhere),
         }
         click.echo(json.dumps(facts, indent=1))
         return
-    for each in explained:
+    for each in found.faces:
         whose = f", track {each.track}" if each.track >= 0 else ""
         click.echo(f"frame {each.frame}{whose}")
-        _table(each.values)
+        _table([*each.values, *each.plugins])
     click.echo("every frame")
-    _table(plugins)
+    _table(found.everywhere)
 
 
 def _table(values: Sequence[Found]) -> None:

@@ -1,4 +1,4 @@
-"""`mien keys`: controls of the table [merge] that change over a clip."""
+"""`mien keys`: controls that change over a clip."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import click
 from ..errors import ConfigError
 
 if TYPE_CHECKING:
-    from ..keyframes import Book, Entry, Place, Timeline
+    from ..keyframes import Book, Controls, Entry, Place, Timeline
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -44,7 +44,10 @@ def _of_a_place(function: F) -> F:
 
 @click.group("keys")
 def command() -> None:
-    """Keyframes: controls of the table [merge] that change over a clip.
+    """Keyframes: controls that change over a clip.
+
+    A control is one of the table [merge], such as erode, or an option of a colour transfer, a blend
+    or a model, such as color.sot.steps.
 
     What is set for a frame alone counts before keyframes of the face's track, these before what is
     set for the shot, that before keyframes of all faces, and these before the table [merge].
@@ -82,10 +85,10 @@ def set_values(
     """Set controls at a frame, for a frame alone, or for a shot."""
     from ..keyframes import entries_of
 
-    wanted = _read_values(values)
     with _book(clip, workspace) as book:
+        wanted = _read_values(values, book.controls)
         place, at, whose = _place(book, frame, shot, track, only)
-        entries = entries_of(place, at, wanted, track=whose, ease=ease)
+        entries = entries_of(place, at, wanted, track=whose, ease=ease, controls=book.controls)
         what = f"set {_place_words(place, at, whose)}: {', '.join(values)}"
         book.change(lambda timeline: timeline.put(entries), what)
         click.echo(f"{what} ({book.path})")
@@ -105,8 +108,8 @@ def remove(
     only: bool,
 ) -> None:
     """Take away what a place sets: all of it, or the named controls."""
-    names = [_plain_name(name) for name in controls]
     with _book(clip, workspace) as book:
+        names = [_full_name(name, book.controls) for name in controls]
         place, at, whose = _place(book, frame, shot, track, only)
         what = f"removed {_place_words(place, at, whose)}: {', '.join(names) or 'all'}"
         book.change(lambda timeline: timeline.without(place, at, whose, names), what)
@@ -165,9 +168,8 @@ def _book(clip: str, workspace: Path) -> Any:
     return open_book(Registry.installed(), clip, workspace)
 
 
-def _read_values(words: Sequence[str]) -> dict[str, Any]:
+def _read_values(words: Sequence[str], controls: Controls) -> dict[str, Any]:
     """`erode=12` and its like as plain values by name."""
-    from ..keyframes.timeline import controls
     from ..options import read
 
     values: dict[str, Any] = {}
@@ -175,14 +177,18 @@ def _read_values(words: Sequence[str]) -> dict[str, Any]:
         name, equals, text = word.partition("=")
         if not equals:
             raise ConfigError(f"{word}: must be CONTROL=VALUE, as in erode=12")
-        name = _plain_name(name)
-        info = controls().get(name)
-        values[name] = read(info, text.strip()) if info else text
+        name = _full_name(name, controls)
+        try:
+            values[name] = read(controls.info(name), text.strip())
+        except ValueError:
+            values[name] = text  # which is said to be wrong when all are checked
     return values
 
 
-def _plain_name(name: str) -> str:
-    return name.strip().removeprefix("merge.").replace("-", "_")
+def _full_name(name: str, controls: Controls) -> str:
+    """The control that a name of the command line means; as in flags, `-` stands for `_`."""
+    table, dot, option = controls.full_name(name).rpartition(".")
+    return table + dot + option.replace("-", "_")
 
 
 def _place(

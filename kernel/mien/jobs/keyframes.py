@@ -1,42 +1,27 @@
-"""The keyframes of a clip in a workspace: opened for changes, lent to a render, explained."""
+"""The keyframes of a clip in a workspace: opened for changes, lent to a render."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import ConfigError, InputError
-from ..keyframes import ALL, Book, Found, Plan, write_text
+from ..errors import InputError
+from ..keyframes import KINDS, Book, Controls, Plan, TunedStage, write_text
 from ..media.base import ClipInfo
 from ..merging import MergeOptions, parse_mask
 from ..merging.expressions import KERNEL_MASKS
-from ..options import plain
 from ..registry import Registry
+from ..stages import Provider
 from ..workspace import Workspace
 from .run import Run
-
-PLUGIN_KINDS = ("masker", "enhancer", "color", "blend")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explained:
-    """The value of every control for the faces of one track in one frame.
-
-    track  ALL where the frame has no face with a track
-    """
-
-    frame: int
-    track: int
-    values: tuple[Found, ...]
 
 
 @contextmanager
 def open_book(registry: Registry, uri: str, workspace: Path) -> Iterator[Book]:
-    """The keyframes of a clip that a workspace knows.
+    """The keyframes of a clip that a workspace knows, with the controls of the installed plugins.
 
     Raises InputError where the clip cannot be read or the workspace does not know it.
     """
@@ -46,14 +31,19 @@ def open_book(registry: Registry, uri: str, workspace: Path) -> Iterator[Book]:
     info = source.info
     source.close()
     with Workspace(workspace, create=False) as store:
-        yield make_book(store, info)
+        yield make_book(store, info, controls_of(registry))
 
 
-def make_book(store: Workspace, info: ClipInfo) -> Book:
+def controls_of(registry: Registry) -> Controls:
+    """What can change over a clip: the table `[merge]`, and options of the installed plugins."""
+    return Controls(entry.provider for kind in KINDS for entry in registry.entries(kind))
+
+
+def make_book(store: Workspace, info: ClipInfo, controls: Controls) -> Book:
     """The keyframes of a clip in an open workspace."""
     clip = store.find_clip(info)
     frames = max([info.frames, *(frame + 1 for frame in store.known_frames(clip))])
-    return Book(store, clip, title=Path(info.uri).name, frames=frames)
+    return Book(store, clip, title=Path(info.uri).name, frames=frames, controls=controls)
 
 
 def constant_plan(run: Run) -> Plan:
@@ -66,7 +56,7 @@ def constant_plan(run: Run) -> Plan:
 
 def plan_of(run: Run, store: Workspace, info: ClipInfo) -> Plan:
     """The table `[merge]` with the keyframes that a workspace holds for a clip."""
-    book = make_book(store, info)
+    book = make_book(store, info, controls_of(run.registry))
     timeline = book.read()
     constant = constant_plan(run)
     if timeline:
@@ -81,6 +71,25 @@ def plan_of(run: Run, store: Workspace, info: ClipInfo) -> Plan:
     )
 
 
+def follow(
+    plan: Plan, provider: Provider, stage: Any, options: Any, make: Callable[[Any], Any]
+) -> Any:
+    """The stage, or one that follows the keyframes of its options where there are any.
+
+    options  the stage's own;  make  a stage like it from other options
+    """
+    if f"{provider.kind}.{provider.name}" not in plan.tables:
+        return stage
+    return TunedStage(stage, provider, options, plan, make)
+
+
+def say_what_is_idle(run: Run, plan: Plan, used: Sequence[Provider]) -> None:
+    """A note about keyframes of plugins that do not take part."""
+    idle = set(plan.tables) - {f"{each.kind}.{each.name}" for each in used}
+    for table in sorted(idle):
+        run.events.note(f"keyframes of {table} touch nothing: this run does not use it")
+
+
 def masks_of(plan: Plan) -> tuple[str, ...]:
     """The maskers' names that any expression of a plan has, those of the new face as NAME.swap."""
     texts = plan.ever("mask")
@@ -93,48 +102,3 @@ def versions_of(plan: Plan) -> dict[str, str]:
     if not plan.timeline:
         return {}
     return {"keyframes": hashlib.sha256(write_text(plan.timeline).encode()).hexdigest()}
-
-
-def explain(run: Run, workspace: Path, frames: Sequence[int]) -> list[Explained]:
-    """Where the value of every control comes from, for every track of some frames.
-
-    Raises ConfigError for a frame outside the clip.
-    """
-    with (
-        run.source(run.config.job().input) as source,
-        Workspace(workspace, create=False) as store,
-    ):
-        clip = store.find_clip(source.info)
-        plan = plan_of(run, store, source.info)
-        known = store.known_frames(clip)
-        explained = []
-        for frame in frames:
-            if frame not in known:
-                last = max(known, default=-1)
-                raise ConfigError(
-                    f"--explain {frame}: the workspace knows the frames 0..{last} of this clip"
-                )
-            tracks = sorted({face.track for face in store.faces(clip, frame)} - {ALL}) or [ALL]
-            explained += [
-                Explained(frame=frame, track=track, values=plan.explain(frame, track))
-                for track in tracks
-            ]
-    return explained
-
-
-def explain_plugins(run: Run) -> list[Found]:
-    """The plugins of the run and their options, which are the same in every frame."""
-    found = []
-    for kind in PLUGIN_KINDS:
-        names = run.config.chosen(kind)
-        key = f"{kind}.use"
-        value = ", ".join(names) or "none"
-        found.append(Found(name=key, value=value, origin=run.config.origin(key)))
-        for name in names:
-            if name not in run.registry.names(kind):
-                continue
-            options: Any = run.config.options(run.registry.entry(kind, name).provider)
-            for option, each in plain(options).items():
-                key = f"{kind}.{name}.{option}"
-                found.append(Found(name=key, value=each, origin=run.config.origin(key)))
-    return found

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import TYPE_CHECKING, Any
 
 from ..arrays import as_dtype
-from ..atomic import publish, reason
-from ..errors import ConfigError, OutputError
+from ..errors import ConfigError
 from ..media.base import ClipInfo, ClipWriter, OutputOptions, OutputPlan
 from ..merging.steps import Shown
 from ..types import ColorTags, Frame, Packet, replace
+from .patches import Patch, PatchFolder, make_patches
 
-_MARK = ".mien-partial"
+if TYPE_CHECKING:
+    from ..arrays import Image
+    from ..merging.placing import Box
 
 
 def mask_plan(path: str, info: ClipInfo, options: OutputOptions, resume: str = "") -> OutputPlan:
@@ -30,6 +31,19 @@ def mask_plan(path: str, info: ClipInfo, options: OutputOptions, resume: str = "
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layer:
+    """What was put on a frame.
+
+    mask     the part of the frame that has any alpha, and that, (h, w) uint8; None where there is
+             none, or masks are not wanted
+    patches  the new faces; none where they are not wanted
+    """
+
+    mask: tuple[Box, Image] | None = None
+    patches: tuple[Patch, ...] = ()
+
+
 class Layers:
     """Collects what was put on every frame, and writes it when the frame is finished.
 
@@ -37,10 +51,12 @@ class Layers:
     written once, after it was seen.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, masks: bool, patches: bool) -> None:
+        """Say what is wanted; `begin` says where it goes."""
+        self.kinds = ("m" if masks else "") + ("p" if patches else "")
         self._masks: ClipWriter | None = None
         self._patches: PatchFolder | None = None
-        self._waiting: dict[int, Sequence[Shown]] = {}
+        self._waiting: dict[int, Layer] = {}
 
     def begin(self, masks: ClipWriter | None, patches: PatchFolder | None) -> None:
         """Say where the layers go, before the first frame."""
@@ -53,15 +69,27 @@ class Layers:
 
     def seen(self, packet: Packet, faces: Sequence[Shown]) -> None:
         """Remember what was put on a frame."""
-        self._waiting[packet.frame.index] = faces
+        self._waiting[packet.frame.index] = Layer(
+            mask=mask_of(faces) if "m" in self.kinds else None,
+            patches=make_patches(packet, faces) if "p" in self.kinds else (),
+        )
+
+    def of(self, frame: int) -> Layer:
+        """What was put on a frame that is not written yet."""
+        return self._waiting.get(frame) or Layer()
+
+    def put(self, frame: int, layer: Layer) -> None:
+        """Say what was put on a frame when it was rendered earlier."""
+        self._waiting[frame] = layer
 
     def write(self, packet: Packet) -> None:
         """Write the layers of a finished frame."""
-        faces = self._waiting.pop(packet.frame.index, ())
-        if self._masks is not None and packet.frame.index >= resumes_at(self._masks):
-            self._masks.write(mask_frame(packet.frame, faces))
-        if self._patches is not None:
-            self._patches.write(packet, faces)
+        frame = packet.frame
+        layer = self._waiting.pop(frame.index, None) or Layer()
+        if self._masks is not None and frame.index >= resumes_at(self._masks):
+            self._masks.write(_whole(frame, layer.mask))
+        if self._patches is not None and frame.index >= resumes_at(self._patches):
+            self._patches.write(frame.index, layer.patches)
 
     def forget(self, packet: Packet) -> None:
         """Pass over a frame that is not written."""
@@ -77,123 +105,88 @@ def resumes_at(writer: ClipWriter | PatchFolder) -> int:
     return int(getattr(writer, "resumes_at", 0))
 
 
-def mask_frame(frame: Frame, faces: Sequence[Shown]) -> Frame:
-    """The alpha that was used, of all faces of a frame: (H, W, 3) uint8, three times the same."""
+def mask_of(faces: Sequence[Shown]) -> tuple[Box, Image] | None:
+    """The alpha that was used, of all faces of a frame: its box in the frame, (h, w) uint8."""
     import numpy as np
 
-    height, width = frame.image.shape[:2]
-    plate = np.ones((height, width, 1), np.float32)  # how much of the plate is still seen
+    if not faces:
+        return None
+    sides = list(zip(*(face.placed.box for face in faces), strict=True))
+    left, top, right, bottom = min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3])
+    plate = np.ones((bottom - top, right - left), np.float32)  # how much of it is still seen
     for face in faces:
         x0, y0, x1, y1 = face.placed.box
-        plate[y0:y1, x0:x1] *= 1 - np.clip(face.blended.alpha, 0, 1)
-    mask = as_dtype(1 - plate, np.uint8)
-    image = np.ascontiguousarray(np.broadcast_to(mask, (height, width, 3)))
+        plate[y0 - top : y1 - top, x0 - left : x1 - left] *= 1 - np.clip(
+            face.blended.alpha[..., 0], 0, 1
+        )
+    return (left, top, right, bottom), as_dtype(1 - plate, np.uint8)
+
+
+def mask_frame(frame: Frame, faces: Sequence[Shown]) -> Frame:
+    """The alpha that was used, of all faces of a frame: (H, W, 3) uint8, three times the same."""
+    return _whole(frame, mask_of(faces))
+
+
+def _whole(frame: Frame, mask: tuple[Box, Image] | None) -> Frame:
+    import numpy as np
+
+    image = np.zeros((*frame.image.shape[:2], 3), np.uint8)
+    if mask is not None:
+        (x0, y0, x1, y1), part = mask
+        image[y0:y1, x0:x1] = part[..., None]
     return replace(frame, image=image, bits=8, color=ColorTags(full_range=True))
 
 
-class PatchFolder:
-    """New faces in their own crops, as 16-bit pictures, and `patches.json` that says where they
-    belong.  The folder gets its name by one rename at the end.
-    """
+def packed(layer: Layer) -> bytes:
+    """A layer as bytes: a line of JSON, then the pictures one after the other."""
+    from ..media.contact import encode_picture
 
-    def __init__(self, folder: Path, info: ClipInfo) -> None:
-        """Raises OutputError where the folder holds other files or cannot be made."""
-        self._folder = folder
-        self.partial = folder.with_name(f"{folder.name}.partial")
-        if folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-            raise OutputError(f"{folder}: exists and is not empty; name a new folder")
-        if self.partial.exists():
-            if not (self.partial / _MARK).is_file():
-                raise OutputError(f"{self.partial}: is needed, but holds other files; move them")
-            shutil.rmtree(self.partial)
-        self._count = 0
-        head = {
-            "clip": info.uri, "width": info.width, "height": info.height, "frames": info.frames,
-            "rate": str(info.rate),
-            "matrix": "frame pixels to patch pixels; pixel (0, 0) has its centre at 0, 0",
-        }  # fmt: skip
-        try:
-            self.partial.mkdir()
-            (self.partial / _MARK).touch()
-            self._list: IO[str] = (self.partial / "patches.json").open("w", encoding="utf-8")
-            self._list.write(f'{json.dumps(head, indent=1)[:-2]},\n "faces": [')
-        except OSError as err:
-            raise OutputError(f"{self.partial}: cannot be made ({reason(err)})") from err
-
-    def write(self, packet: Packet, faces: Sequence[Shown]) -> None:
-        """Add the faces of a frame.  Raises OutputError where the disk is full."""
-        for face in faces:
-            position = packet.faces.index(face.face)
-            swap = packet.swaps[position]
-            assert swap is not None
-            entry = self._entry(packet, position, face)
-            self._store(entry["patch"], as_dtype(swap.image, "uint16"))
-            self._store(entry["mask"], as_dtype(swap.alpha, "uint16"))  # type: ignore[arg-type]
-            try:
-                self._list.write(("," if self._count else "") + "\n  " + json.dumps(entry))
-            except OSError as err:
-                raise OutputError(f"{self.partial}: cannot go on ({reason(err)})") from err
-            self._count += 1
-
-    def finish(self) -> Path:
-        """Complete the list and give the folder its name."""
-        try:
-            self._end()
-            (self.partial / _MARK).unlink(missing_ok=True)
-            publish(self.partial, self._folder)
-        except OSError as err:
-            raise OutputError(f"{self._folder}: cannot be finished ({reason(err)})") from err
-        return self._folder
-
-    def keep_partial(self) -> Path | None:
-        """Leave what there is, with a list that can be read; None if nothing was written."""
-        if not self._list.closed:
-            self._end()
-        if self._count:
-            return self.partial
-        shutil.rmtree(self.partial, ignore_errors=True)
-        return None
-
-    def _end(self) -> None:
-        self._list.write("\n ]\n}\n")
-        self._list.flush()
-        os.fsync(self._list.fileno())
-        self._list.close()
-
-    @staticmethod
-    def _entry(packet: Packet, position: int, face: Shown) -> Mapping[str, Any]:
-        from ..merging.placing import paste_matrix
-
-        swap = packet.swaps[position]
-        assert swap is not None
-        stem = f"{packet.frame.index:06d}_{position}"
-        return {
-            "frame": packet.frame.index,
-            "seconds": float(packet.frame.seconds),
-            "face": position,
-            "track": face.face.track,
-            "box": [round(float(side), 3) for side in face.face.box],
-            "size": list(swap.image.shape[1::-1]),
-            "face_type": str(swap.face_type),
-            "matrix": paste_matrix(swap, face.options).tolist(),
-            "patch": f"{stem}.png",
-            "mask": f"{stem}_mask.png",
-        }
-
-    def _store(self, name: str, image: Any) -> None:
-        from ..media.contact import encode_picture
-
-        data = encode_picture(".png", image)
-        assert data is not None
-        try:
-            (self.partial / name).write_bytes(data)
-        except OSError as err:
-            raise OutputError(f"{self.partial / name}: cannot be written ({reason(err)})") from err
+    parts = [data for patch in layer.patches for data in (patch.picture, patch.mask)]
+    head: dict[str, Any] = {"patches": [dict(patch.entry) for patch in layer.patches]}
+    if layer.mask is not None:
+        picture = encode_picture(".png", layer.mask[1][..., None])
+        assert picture is not None
+        parts.insert(0, picture)
+        head["mask"] = list(layer.mask[0])
+    head["sizes"] = [len(part) for part in parts]
+    return b"".join([json.dumps(head).encode(), b"\n", *parts])
 
 
-def check_layers(masks: str, output: str, patches: Path | None, *, resume: bool) -> None:
+def unpacked(data: bytes) -> Layer:
+    """The layer of which `packed` made these bytes.  Raises ValueError where they are damaged."""
+    import cv2
+    import numpy as np
+
+    line, _, rest = data.partition(b"\n")
+    try:
+        head = json.loads(line)
+        sizes, entries = head["sizes"], head["patches"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no layer: {error}") from error
+    parts = []
+    if sum(sizes) != len(rest):
+        raise ValueError("a layer is cut off")
+    for size in sizes:
+        parts.append(rest[:size])
+        rest = rest[size:]
+    mask = None
+    if "mask" in head:
+        x0, y0, x1, y1 = head["mask"]
+        part = cv2.imdecode(np.frombuffer(parts.pop(0), np.uint8), cv2.IMREAD_UNCHANGED)
+        if part is None or part.shape != (y1 - y0, x1 - x0):
+            raise ValueError("the mask is damaged")
+        mask = ((x0, y0, x1, y1), part)
+    patches = [
+        Patch(entry=entry, picture=parts[2 * n], mask=parts[2 * n + 1])
+        for n, entry in enumerate(entries)
+    ]
+    return Layer(mask=mask, patches=tuple(patches))
+
+
+def check_layers(masks: str, output: str, patches: Path | None) -> None:
     """Raises ConfigError for layers that cannot be written together."""
     if masks and output and Path(masks).resolve() == Path(output).resolve():
         raise ConfigError(f"--masks {masks}: is the output itself; name another file")
-    if patches is not None and resume:
-        raise ConfigError("--patches: cannot be gone on with; leave out --resume")
+    for name, path in (("output", output), ("masks", masks)):
+        if patches is not None and path and Path(path).resolve() == patches.resolve():
+            raise ConfigError(f"--patches {patches}: is the folder of the {name}; name another one")

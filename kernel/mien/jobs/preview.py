@@ -27,7 +27,7 @@ TITLES = ("before", "mask", "swap", "after")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Previewed:
-    """The contact sheet, the single frames, and how long the steps worked on them, loading apart.
+    """The contact sheet, the single frames, and seconds from opening the nets to the last frame.
 
     failed  frames in which a face keeps its own look because something went wrong, and what
     """
@@ -84,7 +84,7 @@ def preview(
         sheet=sheet,
         frames=looker.write_frames(folder) if folder else (),
         swapped=len(looker.swaps),
-        seconds=sum(step.seconds for step in report.steps),
+        seconds=report.seconds,
         failed={n: why for n, why in sorted(line.failures.items()) if n in looker.after},
     )
 

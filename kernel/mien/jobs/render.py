@@ -12,7 +12,8 @@ from ..media.base import ClipWriter, OutputOptions, OutputPlan, Source
 from ..runner import Report, Step
 from ..runner import run as run_steps
 from ..types import Packet
-from .layers import Layers, PatchFolder, resumes_at
+from .layers import Layers, resumes_at
+from .patches import PatchFolder
 from .resume import Resume
 from .run import Run, frame_number
 from .sheet import Sheet

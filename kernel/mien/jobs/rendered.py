@@ -16,63 +16,39 @@ import hashlib
 import logging
 import math
 import sqlite3
-import zlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ..arrays import Image
-from ..errors import InputError
 from ..keyframes import Plan
 from ..merging import parse_mask
 from ..options import plain
 from ..runner import Step
 from ..stages import MaskerProvider, Neighbours, Provider, Stage, StageBase
-from ..types import Face, Packet, Swap, replace
+from ..types import Packet, replace
 from ..workspace import Workspace
+from .kept import FILE, Choice, KeptFrames
+from .layers import Layers
 from .model import OpenModel
+from .resume import ForgetStep
 from .run import Run
-
-FILE = "rendered.db"
-_SCHEMA = 1
-_TABLE = """
-CREATE TABLE frames (
-    clip INTEGER NOT NULL,
-    frame INTEGER NOT NULL,
-    key BLOB NOT NULL,
-    swapped TEXT NOT NULL,
-    x0 INTEGER NOT NULL, y0 INTEGER NOT NULL, x1 INTEGER NOT NULL, y1 INTEGER NOT NULL,
-    change BLOB NOT NULL,
-    PRIMARY KEY (clip, frame)
-)
-"""
 
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
-    """What happens to the frames of a clip that have faces.
-
-    keys    the name of all that makes a frame's pixels
-    taken   frames that are kept under this name
-    worked  frames whose faces go through the steps: the others, and those that share batches or
-            are looked at
-    """
-
-    clip: int
-    keys: Mapping[int, bytes]
-    taken: frozenset[int]
-    worked: frozenset[int]
-
-
 def choose(
-    store: Workspace, clip: int, plan: Plan, work: WorkName, steps: Sequence[Step]
+    store: Workspace,
+    clip: int,
+    plan: Plan,
+    work: WorkName,
+    steps: Sequence[Step],
+    kinds: str = "",
 ) -> Choice:
-    """Decide which frames are taken.  steps  all of the render, the blend last"""
+    """Decide which frames are taken.
+
+    steps  all of the render, the blend last;  kinds  of layers that must be kept with a frame
+    """
     known = store.face_digests(clip)
     reach = [sum(step.stage.window[side] for step in steps[:-1]) for side in (0, 1)]
     # A blend looks one frame around itself for a face's way, whatever that frame's controls are.
@@ -85,8 +61,8 @@ def choose(
             if frame - reach[0] <= n <= frame + reach[1]:
                 parts.append(controls.get(n, b""))
         keys[frame] = _hash(*parts)
-    with _Kept(store.folder) as kept:
-        stored = kept.keys(clip)
+    with KeptFrames(store.folder) as kept:
+        stored = kept.keys(clip, kinds)
     taken = frozenset(frame for frame, key in keys.items() if stored.get(frame) == key)
     return Choice(clip=clip, keys=keys, taken=taken, worked=_worked(set(keys) - taken, steps))
 
@@ -101,15 +77,19 @@ def spare_work(
     used: Sequence[Provider],
     model: OpenModel,
     failures: Mapping[int, str],
+    *,
+    forget: ForgetStep,
+    layers: Layers | None = None,
 ) -> list[Step]:
     """The steps of a merge, the faces' recall first and the blend last, with frames taken as kept.
 
-    used  the plugins besides the model
+    used    the plugins besides the model;  layers  what is written beside the frames
+    forget  knows which frames are only worked on for others
     """
     work = name_work(run, used, model, fingerprint)
     try:
         with Workspace(workspace, create=False) as store:
-            choice = choose(store, clip, plan, work, steps)
+            choice = choose(store, clip, plan, work, steps, layers.kinds if layers else "")
     except sqlite3.Error as error:
         run.events.note(f"{workspace / FILE}: cannot be used, every frame is rendered: {error}")
         return list(steps)
@@ -121,11 +101,12 @@ def spare_work(
 
     def unfit(frame: int) -> bool:
         # A run that is stopped ends with shorter batches than one of the whole clip has.
-        return frame in failures or run.cancel.is_set()
+        return frame in failures or run.cancel.is_set() or frame < forget.first
 
     first, *between, last = steps
     spare = Step(name="spare", stage=SpareStep(choice))
-    kept = Step(name=last.name, stage=KeptBlend(last.stage, workspace, choice, unfit))
+    blend = KeptBlend(last.stage, workspace, choice, unfit, layers)
+    kept = Step(name=last.name, stage=blend)
     return [first, spare, *between, kept]
 
 
@@ -133,12 +114,14 @@ def spare_work(
 class WorkName:
     """Hashes of what makes the pixels besides the faces and the table [merge].
 
-    common  of all that takes part in every frame
-    named   of the maskers that only some expressions name, by name
+    common   of all that takes part in every frame
+    named    of the maskers that only some expressions name, by name
+    options  of the plugins that take part, by table, where no keyframe says otherwise
     """
 
     common: bytes
     named: Mapping[str, bytes]
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def name_work(run: Run, providers: Sequence[Provider], model: OpenModel, clip: str) -> WorkName:
@@ -153,7 +136,9 @@ def name_work(run: Run, providers: Sequence[Provider], model: OpenModel, clip: s
             named[each.name] = _hash(repr(words).encode())
         else:
             common.append(words)
-    return WorkName(common=_hash(repr(common).encode()), named=named)
+    options = {f"{each.kind}.{each.name}": run.config.options(each) for each in providers}
+    options[f"{model.provider.kind}.{model.provider.name}"] = model.options
+    return WorkName(common=_hash(repr(common).encode()), named=named, options=options)
 
 
 def _controls(plan: Plan, frame: int, tracks: Sequence[int], work: WorkName) -> bytes:
@@ -163,6 +148,10 @@ def _controls(plan: Plan, frame: int, tracks: Sequence[int], work: WorkName) -> 
         names = [name.removesuffix(".swap") for name in parse_mask(options.mask).names]
         parts.append(repr(options).encode())
         parts += [work.named[name] for name in names if name in work.named]
+        for table, base in work.options.items():
+            tuned = plan.options(table, base, frame, track)
+            if tuned != base:  # a frame that no key touches keeps the name that it had
+                parts.append(repr((table, tuned)).encode())
     return _hash(*parts)
 
 
@@ -198,16 +187,20 @@ class KeptBlend(StageBase):
         folder: Path,
         choice: Choice,
         unfit: Callable[[int], bool],
+        layers: Layers | None = None,
     ) -> None:
-        """unfit  whether a frame must not be kept, for something was otherwise than it should be"""
+        """unfit   whether a frame must not be kept, for something was otherwise than it should be
+        layers  told what was put on the frames that are taken, and asked for that of the others
+        """
+        self._layers = layers
         self._blend, self._folder, self._choice, self._unfit = blend, folder, choice, unfit
         self.batch_size, self.window = blend.batch_size, blend.window
-        self._kept: _Kept | None = None
+        self._kept: KeptFrames | None = None
         self._full = False
 
     def open(self) -> None:
         """Open the blend, and the file in the thread that will use it."""
-        self._kept = _Kept(self._folder)
+        self._kept = KeptFrames(self._folder)
         self._blend.open()
 
     def close(self) -> None:
@@ -226,7 +219,9 @@ class KeptBlend(StageBase):
         for plate, packet in zip(plates, blended, strict=True):
             number = plate.frame.index
             if number in self._choice.taken:
-                packet = self._kept.restore(self._choice, plate)
+                packet, layer = self._kept.restore(self._choice, plate)
+                if self._layers is not None:
+                    self._layers.put(number, layer)
             elif number in self._choice.keys and not self._unfit(number):
                 fresh.append((plate, packet))
             done.append(packet)
@@ -245,146 +240,10 @@ class KeptBlend(StageBase):
             return
         assert self._kept is not None
         try:
-            self._kept.put(self._choice, fresh)
+            self._kept.put(self._choice, fresh, self._layers)
         except sqlite3.Error as error:
             self._full = True
             _log.warning("%s: no more frames are kept: %s", self._folder / FILE, error)
-
-
-class _Kept:
-    """The file with the frames.  One that is damaged or of another version is begun anew."""
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / FILE
-        try:
-            self._db = self._open()
-        except sqlite3.OperationalError:
-            raise
-        except sqlite3.DatabaseError:
-            for end in ("", "-wal", "-shm"):
-                self._path.with_name(FILE + end).unlink(missing_ok=True)
-            self._db = self._open()
-
-    def __enter__(self) -> _Kept:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._db.close()
-
-    def keys(self, clip: int) -> dict[int, bytes]:
-        """The name under which each frame is kept."""
-        rows = self._db.execute("SELECT frame, key FROM frames WHERE clip = ?", (clip,))
-        return {frame: key for frame, key in rows}
-
-    def put(self, choice: Choice, fresh: Sequence[tuple[Packet, Packet]]) -> None:
-        """Keep frames, each given before and after the blend."""
-        rows = []
-        for plate, packet in fresh:
-            found = _change(plate.frame.image, packet.frame.image)
-            if found is None:
-                continue
-            swapped = "".join("1" if swap is not None else "0" for swap in packet.swaps)
-            box, change = found
-            number = plate.frame.index
-            rows.append((choice.clip, number, choice.keys[number], swapped, *box, change))
-        with self._db:
-            self._db.executemany(
-                "INSERT OR REPLACE INTO frames VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows
-            )
-
-    def restore(self, choice: Choice, plate: Packet) -> Packet:
-        """The finished frame from its plate; faces and swaps only say how many there were."""
-        number = plate.frame.index
-        row = self._db.execute(
-            "SELECT swapped, x0, y0, x1, y1, change FROM frames"
-            " WHERE clip = ? AND frame = ? AND key = ?",
-            (choice.clip, number, choice.keys[number]),
-        ).fetchone()
-        try:
-            swapped, x0, y0, x1, y1, change = row
-            image = _changed(plate.frame.image, (x0, y0, x1, y1), change)
-        except (TypeError, ValueError, zlib.error) as error:
-            raise InputError(
-                f"{self._path}: frame {number} is damaged, or was changed by another run; run "
-                "again, with --no-cache if that does not help"
-            ) from error
-        dot = Swap(image=np.zeros((1, 1, 3), np.float32), matrix=np.eye(2, 3))
-        faces = plate.faces or tuple(Face(box=(0, 0, 1, 1)) for _ in swapped)
-        swaps = tuple(dot if mark == "1" else None for mark in swapped)
-        return replace(plate, frame=replace(plate.frame, image=image), faces=faces, swaps=swaps)
-
-    def _open(self) -> sqlite3.Connection:
-        db = sqlite3.connect(self._path)
-        try:
-            db.execute("PRAGMA journal_mode=WAL")
-            db.execute("PRAGMA synchronous=NORMAL")
-            if db.execute("PRAGMA user_version").fetchone()[0] != _SCHEMA:
-                db.executescript(
-                    f"DROP TABLE IF EXISTS frames;{_TABLE};PRAGMA user_version={_SCHEMA};"
-                )
-        except sqlite3.Error:
-            db.close()
-            raise
-        return db
-
-
-def _change(plate: Image, done: Image) -> tuple[tuple[int, int, int, int], bytes] | None:
-    """The box in which a frame differs from its plate, and how; None for another size."""
-    if plate.shape != done.shape or plate.dtype != done.dtype:
-        return None
-    if plate is done:
-        return (0, 0, 0, 0), b""
-    before, after = _bits(plate), _bits(done)
-    height, width = before.shape[:2]
-    # Along whole lines: over the three channels of each pixel, 1080p takes 100 ms, not one.
-    differs = (before != after).reshape(height, -1)
-    rows = np.flatnonzero(differs.any(axis=1))
-    columns = np.flatnonzero(differs.any(axis=0).reshape(width, 3).any(axis=1))
-    if not rows.size:
-        return (0, 0, 0, 0), b""
-    x0, y0, x1, y1 = (int(n) for n in (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1))
-    change = after[y0:y1, x0:x1] - before[y0:y1, x0:x1]  # goes round at the ends, so it fits
-    return (x0, y0, x1, y1), _packed(change)
-
-
-def _changed(plate: Image, box: tuple[int, int, int, int], data: bytes) -> Image:
-    """The frame of which `_change` told.  Raises ValueError where it cannot have been this one."""
-    if not data:
-        return plate
-    x0, y0, x1, y1 = box
-    done = plate.copy()
-    here = _bits(done)[y0:y1, x0:x1]
-    here += _unpacked(data, here)
-    return done
-
-
-def _bits(image: Image) -> Any:
-    """Float pictures as the whole numbers that their bits are: differences of these are exact."""
-    return image.view(np.uint32) if image.dtype == np.float32 else image
-
-
-def _packed(change: Any) -> bytes:
-    import cv2
-
-    if change.dtype == np.uint32:
-        return zlib.compress(np.ascontiguousarray(change).tobytes(), 1)
-    return bytes(cv2.imencode(".png", change, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1])
-
-
-def _unpacked(data: bytes, like: Any) -> Any:
-    import cv2
-
-    if like.dtype == np.uint32:
-        found: Any = np.frombuffer(zlib.decompress(data), np.uint32).reshape(like.shape)
-    else:
-        found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if found is None or found.shape != like.shape or found.dtype != like.dtype:
-        raise ValueError("is not the change of this frame")
-    return found
 
 
 def _hash(*parts: bytes) -> bytes:

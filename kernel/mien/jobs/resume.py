@@ -17,12 +17,16 @@ from ..types import Packet, replace
 
 
 class ForgetStep(StageBase):
-    """Takes the faces from frames that are rendered already, so that later steps skip them."""
+    """Takes the faces from frames that are rendered already, so that later steps skip them.
+
+    before  the first frame that is worked on;  first  the first that is wanted: those in between
+            lack their neighbours, and are not what they would be in a whole render
+    """
 
     batch_size = 8
 
     def __init__(self) -> None:
-        self.before = 0
+        self.before = self.first = 0
 
     def __call__(self, batch: Sequence[Packet], /) -> list[Packet]:
         """The packets, those before the point without faces."""
@@ -46,7 +50,7 @@ class Resume:
 
     def begin(self, first: int, steps: Sequence[Step]) -> int:
         """The frame at which the clip is read from, for frame `first` to be rendered."""
-        self.forget.before = begin_at(first, steps)
+        self.forget.before, self.forget.first = begin_at(first, steps), first
         return 0 if self.stateful else self.forget.before
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError, InputError
 from ..keyframes import NamedMaskStep, Plan
 from ..media.base import OutputOptions, Source
-from ..merging.steps import Failures, Seen, merge_steps
+from ..merging.steps import Seen, merge_steps
+from ..merging.swapping import Failures
 from ..pipeline import MaskStep
 from ..runner import Step
 from ..stages import (
@@ -23,9 +25,10 @@ from ..stages import (
 from ..types import Frame, Packet
 from ..workspace import Workspace
 from .find import find_steps, finders
-from .keyframes import constant_plan, masks_of, plan_of, versions_of
-from .layers import Layers, PatchFolder, check_layers, mask_plan
+from .keyframes import constant_plan, follow, masks_of, plan_of, say_what_is_idle, versions_of
+from .layers import Layers, check_layers, mask_plan
 from .model import OpenModel, open_model
+from .patches import PatchFolder
 from .render import Rendered, render, say_what_was_left
 from .rendered import spare_work
 from .resume import ForgetStep, Resume, hash_of_faces, name_of_work
@@ -145,8 +148,9 @@ def _render(
     kept: int | None = None,
 ) -> Rendered:
     job = run.config.job()
-    check_layers(extras.masks, job.output, extras.patches, resume=extras.resume)
-    layers = Layers() if extras.masks or extras.patches else None
+    check_layers(extras.masks, job.output, extras.patches)
+    wants = {"masks": bool(extras.masks), "patches": extras.patches is not None}
+    layers = Layers(**wants) if any(wants.values()) else None
     line = lower_line(run, plan, providers, layers.seen if layers else None)
     model = line.model
     facts = {
@@ -165,9 +169,9 @@ def _render(
     if layers:
         _begin_layers(run, source, extras, layers, resume)
     steps = [*steps, *line.steps]
-    if workspace and kept is not None and not (layers or resume):  # these see all that is rendered
+    if workspace and kept is not None:
         lent = (source.info.fingerprint, plan, steps, line.used, model, line.failures)
-        steps = spare_work(run, workspace, kept, *lent)
+        steps = spare_work(run, workspace, kept, *lent, forget=forget, layers=layers)
     done = render(run, source, steps, job.output, extras.sheet, layers=layers, resume=resume)
     done = replace(done, failed=dict(sorted(line.failures.items())))
     say_what_was_left(run, done)
@@ -205,12 +209,12 @@ def lower_line(
     model = open_model(run, run.config.job().model_folder)
     failures = Failures()
     steps = merge_steps(
-        model.stage,
-        run.make(colors[0]) if colors else None,
-        run.make(blend),
+        follow(plan, model.provider, model.stage, model.options, model.make),
+        _made(run, plan, colors[0]) if colors else None,
+        _made(run, plan, blend),
         plan.merge,
         enhancer=run.make(enhancers[0]) if enhancers and enhanced else None,
-        swap_maskers={each.name: run.make(each) for each in lookers},
+        swap_maskers={each.name: _made(run, plan, each) for each in lookers},
         rng=run.context.rng,
         moving=any(plan.ever("motion_blur")),
         failures=failures,
@@ -218,18 +222,29 @@ def lower_line(
     )
     unique = {each.name: each for each in (*providers, *lookers)}
     used = [*unique.values(), *enhancers, *colors, blend]
+    say_what_is_idle(run, plan, [*used, model.provider])
     return Line(steps=steps, used=used, model=model, failures=failures)
+
+
+def _made(run: Run, plan: Plan, provider: Provider) -> Any:
+    """The stage of a plugin, whose options follow the keyframes."""
+    options = run.config.options(provider)
+
+    def make(wanted: Any) -> Any:
+        return provider.create(wanted, run.context)
+
+    return follow(plan, provider, make(options), options, make)
 
 
 def _begin_layers(
     run: Run, source: Source, extras: Extras, layers: Layers, resume: Resume | None
 ) -> None:
-    patches = PatchFolder(extras.patches, source.info) if extras.patches else None
+    name = resume.work if resume else ""
+    patches = PatchFolder(extras.patches, source.info, name) if extras.patches else None
     layers.begin(None, patches)
     if not extras.masks:
         return
     options = run.config.section("encode", OutputOptions)
-    name = resume.work if resume else ""
     plan = mask_plan(extras.masks, source.info, options, name)
     try:
         layers.begin(run.writer(extras.masks, plan), patches)
@@ -253,7 +268,7 @@ def steps_of_maskers(run: Run, plan: Plan, maskers: Sequence[MaskerProvider]) ->
     chosen = run.config.chosen(MaskerProvider.kind)
     steps = []
     for each in maskers:
-        stage = run.make(each)
+        stage = _made(run, plan, each)
         always = each.name in chosen
         step = MaskStep(each.name, stage) if always else NamedMaskStep(each.name, stage, plan)
         steps.append(Step(name=f"mask {each.name}", stage=step))

@@ -13,6 +13,7 @@ from pathlib import Path
 from ..atomic import write_whole
 from ..errors import ConfigError
 from ..workspace import Revision, Workspace
+from .controls import MERGE, Controls
 from .file import read_text, write_text
 from .timeline import ALL, Entry, Timeline, shot_of
 
@@ -24,14 +25,23 @@ Edit this file as you like: it is taken in by the next command, and written anew
 class Book:
     """Reads and changes the keyframes of a clip in an open workspace."""
 
-    def __init__(self, store: Workspace, clip: int, *, title: str = "", frames: int = 0) -> None:
+    def __init__(
+        self,
+        store: Workspace,
+        clip: int,
+        *,
+        title: str = "",
+        frames: int = 0,
+        controls: Controls = MERGE,
+    ) -> None:
         """title  the clip's name, for the file's heading
-        frames  how many the clip has; 0 where that is unknown
+        frames    how many the clip has; 0 where that is unknown
+        controls  what can be set
         """
         self._history, self._frames = store.history(clip), frames
         self.shots, self._tracks = store.shots(clip), store.tracks(clip)
         self._heading = _HEADING.format(clip=title or f"clip {clip}")
-        self._folder = store.folder
+        self._folder, self.controls = store.folder, controls
 
     @property
     def path(self) -> Path:
@@ -112,23 +122,29 @@ class Book:
 
     def _take_in(self) -> Timeline:
         stored = self._history.text
-        known = read_text(stored, "the workspace's keyframes")
         try:
             text = self.path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
         except FileNotFoundError:
             if stored:
                 write_whole(self.path, stored.encode())
-            return known
+            return read_text(stored, str(self.path), self.controls)
         except UnicodeDecodeError:
             raise ConfigError(f"{self.path}: is not a text file in UTF-8") from None
-        if text == stored:
-            return known
-        found = read_text(text, str(self.path))
-        if found == known:
-            return known
+        found = read_text(text, str(self.path), self.controls)
+        if text == stored or found == self._stored():
+            return found
         self._check(found, f"{self.path}: ")
         self._history.put(text, f"edited {self.path.name}")
         return found
+
+    def _stored(self) -> Timeline | None:
+        """What counted before the file was edited; None where that cannot be read any more, since
+        a plugin's options are not what they were.
+        """
+        try:
+            return read_text(self._history.text, "the workspace's keyframes", self.controls)
+        except ConfigError:
+            return None
 
     def _check(self, entries: Iterable[Entry], where: str = "") -> None:
         """Raise ConfigError for what lies outside the clip."""

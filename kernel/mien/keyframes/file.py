@@ -10,6 +10,7 @@ mask = "xseg * swap"
 [[frame]]               # one frame alone
 at = 121
 grain = 0
+color.sot.steps = 20    # an option of a plugin
 
 [[shot]]                # the shot that holds the frame
 at = 96
@@ -26,8 +27,10 @@ from typing import Any
 
 from ..errors import ConfigError
 from ..options import nearest
-from .timeline import ALL, EASES, PLACES, Ease, Entry, Place, Timeline, entries_of, glides
+from .controls import MERGE, Controls
+from .timeline import ALL, EASES, PLACES, Ease, Entry, Place, Timeline, entries_of
 
+_NAMES = r"""[\w"'-][\w"'. -]*?"""
 _OWN = {"key": ("at", "track", "ease"), "frame": ("at", "track"), "shot": ("at",)}
 
 
@@ -40,14 +43,15 @@ def write_text(timeline: Timeline, heading: str = "") -> str:
             lines.append(f"track = {track}")
         if ease != "linear":
             lines.append(f'ease = "{ease}"')
-        lines += [f"{entry.option} = {_value(entry.value)}" for entry in group]
+        lines += [f"{_key(entry.option)} = {_value(entry.value)}" for entry in group]
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def read_text(text: str, name: str) -> Timeline:
+def read_text(text: str, name: str, controls: Controls = MERGE) -> Timeline:
     """The timeline that a text holds.
 
-    name  the file's, for problems
+    name  the file's, for problems;  controls  what can be set
+    Options of plugins that are not installed are taken as they stand.
     Raises ConfigError with all problems, each with its line.
     """
     import tomli
@@ -67,7 +71,7 @@ def read_text(text: str, name: str) -> Timeline:
         for number, block in enumerate(blocks):
             try:
                 found = _read_block(
-                    place, block, lambda key, n=number, p=place: lines.of(p, n, key)
+                    place, block, lambda key, n=number, p=place: lines.of(p, n, key), controls
                 )
             except ConfigError as error:
                 problems += error.problems
@@ -83,7 +87,9 @@ def read_text(text: str, name: str) -> Timeline:
     return Timeline(entries)
 
 
-def _read_block(place: Place, block: Mapping[str, Any], where: Any) -> list[Entry]:
+def _read_block(
+    place: Place, block: Mapping[str, Any], where: Any, controls: Controls
+) -> list[Entry]:
     problems = []
     numbers = {"at": -1, "track": ALL}
     for key in numbers:
@@ -107,16 +113,32 @@ def _read_block(place: Place, block: Mapping[str, Any], where: Any) -> list[Entr
             )
     alien = set(_OWN["key"]) - set(_OWN[place])
     problems += [f"{where(key)}: [[{place}]] has none" for key in block if key in alien]
-    values = {key: value for key, value in block.items() if key not in _OWN["key"]}
+    values = dict(_leaves({k: v for k, v in block.items() if k not in _OWN["key"]}))
     try:
         found = entries_of(
-            place, numbers["at"], values, track=numbers["track"], ease=ease, where=where
+            place,
+            numbers["at"],
+            values,
+            track=numbers["track"],
+            ease=ease,
+            where=where,
+            controls=controls,
+            foreign=True,
         )
     except ConfigError as error:
         problems += error.problems
     if problems:
         raise ConfigError(problems)
     return found
+
+
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a table and of those in it, by their dotted keys."""
+    for name, value in tree.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _blocks(timeline: Timeline) -> Iterator[tuple[tuple[Place, int, int, Ease], list[Entry]]]:
@@ -128,7 +150,7 @@ def _blocks(timeline: Timeline) -> Iterator[tuple[tuple[Place, int, int, Ease], 
     for (place, at, track), group in groupby(timeline, key=block):
         by_ease: dict[Ease, list[Entry]] = {}
         entries = list(group)
-        moving = [entry for entry in entries if place == "key" and glides(entry.option)]
+        moving = [entry for entry in entries if place == "key" and _is_number(entry.value)]
         for entry in moving:
             by_ease.setdefault(entry.ease, []).append(entry)
         first: Ease = next(iter(by_ease), "linear")
@@ -136,7 +158,11 @@ def _blocks(timeline: Timeline) -> Iterator[tuple[tuple[Place, int, int, Ease], 
             if entry not in moving:
                 by_ease.setdefault(first, []).append(entry)
         for ease, found in by_ease.items():
-            yield (place, at, track, ease), found
+            yield (place, at, track, ease), sorted(found, key=lambda entry: entry.option)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
 def _are_tables(blocks: Any) -> bool:
@@ -150,6 +176,19 @@ def _value(value: bool | int | float | str) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
+def _key(name: str) -> str:
+    """A dotted name as TOML writes it."""
+    parts = name.split(".")
+    return ".".join(
+        part if re.fullmatch(r"[A-Za-z0-9_-]+", part) else _value(part) for part in parts
+    )
+
+
+def _bare(name: str) -> str:
+    """A dotted name as it was written, without quotes and spaces."""
+    return ".".join(part.strip().strip("\"'") for part in name.split("."))
+
+
 class _Lines:
     """Where blocks and their keys stand in a text, as far as they have lines of their own."""
 
@@ -158,15 +197,19 @@ class _Lines:
         self._known: dict[tuple[str, int, str], int] = {}
         place = ""
         counts: dict[str, int] = {}
+        below = ""  # what `[key.color.sot]` puts before its keys
         for number, line in enumerate(text.splitlines(), start=1):
-            header = re.match(r"\s*\[+\s*([\w-]+)", line)
-            key = re.match(r"\s*([\w-]+)\s*=", line)
+            header = re.match(rf"\s*\[+\s*({_NAMES})\s*(\]|$)", line)
+            key = re.match(rf"\s*({_NAMES})\s*=", line)
             if header:
-                place = header[1]
-                counts[place] = counts.get(place, -1) + 1
-                self._known[place, counts[place], ""] = number
+                place, _, below = _bare(header[1]).partition(".")
+                if not below:
+                    counts[place] = counts.get(place, -1) + 1
+                below = f"{below}." if below else ""
+                self._known.setdefault((place, counts.get(place, 0), ""), number)
             elif key:
-                where = (place, counts[place], key[1]) if place else (key[1], 0, "")
+                name = below + _bare(key[1])
+                where = (place, counts.get(place, 0), name) if place else (name, 0, "")
                 self._known.setdefault(where, number)
 
     def of(self, place: str, number: int = 0, key: str = "") -> str:

@@ -14,12 +14,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 from ..merging.options import MergeOptions, OptionsFor
 from ..types import Face, Packet
+from .controls import with_values
 from .curves import Point, value_at
-from .timeline import ALL, Entry, Place, Timeline, controls, glides, shot_of
+from .timeline import ALL, Entry, Place, Timeline, shot_of
+
+T = TypeVar("T")
 
 _IN_PLACE_OF = {"erode_pixels": "erode", "blur_pixels": "blur"}
 _REMEMBERED = 1024  # every step asks anew, for the faces of a batch of frames
@@ -49,6 +52,8 @@ class Plan:
     ) -> None:
         """base    the table `[merge]`;  origin  where its values come from, by name
         shots   frames at which shots begin, in order; without any the clip is one shot
+
+        `tables` are the plugins of which some option changes over the clip, such as `color.sot`.
         """
         self.base, self.timeline = base, timeline or Timeline()
         self._shots, self._origin = tuple(shots), origin
@@ -56,7 +61,10 @@ class Plan:
         for entry in self.timeline:
             self._lines.setdefault((entry.option, entry.place, entry.track), []).append(entry)
         self._set = {entry.option for entry in self.timeline}
+        self._merge = any("." not in name for name in self._set)
+        self.tables = tuple(sorted({name.rpartition(".")[0] for name in self._set} - {""}))
         self._known = lru_cache(_REMEMBERED)(self._resolve)
+        self._found = lru_cache(_REMEMBERED)(self.explain_plugin)
 
     def __call__(self, packet: Packet, face: Face) -> MergeOptions:
         """What the steps of `mien.merging` ask."""
@@ -65,11 +73,19 @@ class Plan:
     @property
     def merge(self) -> MergeOptions | OptionsFor:
         """What `merge_steps` wants: the options themselves where nothing changes over the clip."""
-        return self if self._set else self.base
+        return self if self._merge else self.base
 
     def at(self, frame: int, track: int = ALL) -> MergeOptions:
         """The options of a face of `track` in `frame`."""
-        return self._known(frame, track) if self._set else self.base
+        return self._known(frame, track) if self._merge else self.base
+
+    def options(self, table: str, base: T, frame: int, track: int = ALL) -> T:
+        """The options of a plugin for a face of `track` in `frame`.
+
+        table  the plugin, such as `color.sot`;  base  its options where no keyframe says otherwise
+        """
+        found = self._found(table, frame, track) if table in self.tables else ()
+        return with_values(base, {each.name.rpartition(".")[2]: each.value for each in found})
 
     def ever(self, name: str) -> tuple[Any, ...]:
         """The table's value of a control and all that are set, each once.
@@ -89,18 +105,26 @@ class Plan:
                 found[pixels] = Found(name=pixels, value=None, origin=why, rank=strong.rank)
         return tuple(found.values())
 
+    def explain_plugin(self, table: str, frame: int, track: int = ALL) -> tuple[Found, ...]:
+        """The options of a plugin that the keyframes set at a frame, by their full names."""
+        names = sorted(name for name in self._set if name.rpartition(".")[0] == table)
+        return tuple(found for name in names if (found := self._on_timeline(name, frame, track)))
+
     def _resolve(self, frame: int, track: int) -> MergeOptions:
         changed = {each.name: each.value for each in self.explain(frame, track) if each.rank}
         return replace(self.base, **changed)
 
     def _find(self, name: str, frame: int, track: int) -> Found:
-        if name in self._set:
-            for rank, (place, whose) in _places(track):
-                line = self._lines.get((name, place, whose), ())
-                found = self._in(line, place, frame) if line else None
-                if found:
-                    return Found(name=name, value=found[0], origin=found[1], rank=rank)
-        return Found(name=name, value=getattr(self.base, name), origin=self._origin(name))
+        found = self._on_timeline(name, frame, track) if name in self._set else None
+        return found or Found(name=name, value=getattr(self.base, name), origin=self._origin(name))
+
+    def _on_timeline(self, name: str, frame: int, track: int) -> Found | None:
+        for rank, (place, whose) in _places(track):
+            line = self._lines.get((name, place, whose), ())
+            found = self._in(line, place, frame) if line else None
+            if found:
+                return Found(name=name, value=found[0], origin=found[1], rank=rank)
+        return None
 
     def _in(self, line: Sequence[Entry], place: Place, frame: int) -> tuple[Any, str] | None:
         """A value at a frame in one line of entries, and its origin."""
@@ -124,16 +148,14 @@ def _places(track: int) -> list[tuple[int, tuple[Place, int]]]:
 
 
 def _on_curve(line: Sequence[Entry], frame: int, whose: str) -> tuple[Any, str]:
-    name = line[0].option
     right = bisect_right(line, frame, key=lambda entry: entry.at)
     start = line[max(right - 1, 0)]
     if right == 0 or right == len(line) or start.at == frame or start.ease == "hold":
         held = "" if start.at == frame else ", which holds"
         return start.value, f"key{whose} at {start.at}{held}"
     end = line[right]
-    assert glides(name), name
     value = value_at([Point(e.at, float(e.value), e.ease) for e in line], frame)
     words = (
         f"keys{whose} at {start.at} ({start.value:g}) and {end.at} ({end.value:g}), {start.ease}"
     )
-    return (round(value) if controls()[name].base is int else value), words
+    return (round(value) if isinstance(start.value, int) else value), words

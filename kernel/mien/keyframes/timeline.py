@@ -5,13 +5,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any, Literal, TypeAlias, get_args
 
 from ..errors import ConfigError
-from ..merging.expressions import parse_mask
-from ..merging.options import MergeOptions
-from ..options import OptionInfo, convert, describe, nearest
+from .controls import MERGE, Controls, glides
 
 Ease: TypeAlias = Literal["hold", "linear", "smooth"]
 EASES: tuple[Ease, ...] = get_args(Ease)
@@ -31,6 +28,7 @@ class Entry:
 
     place  a key on the time line, one frame alone, or the shot that holds frame `at`
     track  whose faces; ALL for everybody's
+    option a control of `[merge]`, or an option of a plugin such as `color.sot.steps`
     ease   the way to the next key of the same control and track; words hold
     """
 
@@ -87,18 +85,6 @@ class Timeline:
         return Timeline(stay)
 
 
-@cache
-def controls() -> Mapping[str, OptionInfo]:
-    """What can be set, by name: every option of the table `[merge]`."""
-    return {info.name: info for info in describe(MergeOptions)}
-
-
-def glides(name: str) -> bool:
-    """Whether values of this control have others between them."""
-    info = controls()[name]
-    return info.base in (int, float) and not info.choices and not info.multiple_of
-
-
 def shot_of(frame: int, shots: Sequence[int]) -> int:
     """The frame at which the shot of a frame begins; without shots the clip is one."""
     return shots[max(bisect_right(shots, frame) - 1, 0)] if shots else 0
@@ -112,33 +98,35 @@ def entries_of(
     track: int = ALL,
     ease: Ease = "linear",
     where: Callable[[str], str] = lambda name: name,
+    controls: Controls = MERGE,
+    foreign: bool = False,
 ) -> list[Entry]:
     """Entries of plain values, checked as the table `[merge]` is.
 
-    where  gives the words that stand before a problem, from the name of the control
+    where    gives the words that stand before a problem, from the name of the control
+    foreign  options of plugins that are not installed are taken as they are
     Raises ConfigError with all problems.
     """
     made, problems = [], []
-    for name, value in values.items():
+    for written, given in values.items():
+        name = controls.full_name(written)
         try:
-            checked = _checked(name, value)
+            if foreign and controls.is_foreign(name):
+                value, moves = _scalar(given), isinstance(given, (int, float))
+                moves = moves and not isinstance(given, bool)
+            else:
+                value, moves = controls.checked(name, given), glides(controls.info(name))
         except (ValueError, ConfigError) as error:
-            problems.append(f"{where(name)}: {error}")
+            problems.append(f"{where(written)}: {error}")
             continue
-        way: Ease = ease if place == "key" and glides(name) else "hold"
-        made.append(Entry(place=place, at=at, option=name, value=checked, track=track, ease=way))
+        way: Ease = ease if place == "key" and moves else "hold"
+        made.append(Entry(place=place, at=at, option=name, value=value, track=track, ease=way))
     if problems:
         raise ConfigError(problems)
     return made
 
 
-def _checked(name: str, value: Any) -> Any:
-    info = controls().get(name)
-    if info is None:
-        raise ValueError(f"no such option{nearest(name, controls())}")
-    checked = convert(info, value)
-    if checked is None:
-        raise ValueError(f"must be a {info.type_name}, is empty")
-    if name == "mask":
-        parse_mask(checked)
-    return checked
+def _scalar(value: Any) -> Any:
+    if not isinstance(value, (bool, int, float, str)):
+        raise ValueError(f"must be a number, a word or true/false, is {value!r}")
+    return value

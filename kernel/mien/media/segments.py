@@ -21,6 +21,7 @@ from ..types import Frame, replace
 from .base import OutputPlan
 from .encoding import check_codec, check_lossless
 from .join import JoinWriter, Part, Shown
+from .journal import ANEW
 from .sound import open_sound
 from .write import VideoWriter
 
@@ -152,7 +153,7 @@ class SegmentWriter:
                 f"{self._folder}: is needed for the segments, but holds other files; move them away"
             )
         if card is not None and card != work:
-            self._notes["input, settings or versions have changed: the render begins anew"] = None
+            self._notes[ANEW] = None
             shutil.rmtree(self._folder, ignore_errors=True)
         try:
             self._folder.mkdir(exist_ok=True)

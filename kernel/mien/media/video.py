@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import av
 from av.container import InputContainer
@@ -24,6 +24,8 @@ from ..types import ColorTags, Frame
 from .base import AudioInfo, ClipInfo, SourceBase
 from .convert import PixelFormat, ToBgr
 from .files import fingerprint
+
+T = TypeVar("T")
 
 # Playlists and scripts, which may name other files and addresses, and plain text drawn as video.
 _NO_CLIPS = {"hls", "concat", "concatf", "dash", "imf", "tty", "webvtt", "srt", "rawvideo"}
@@ -69,7 +71,11 @@ class VideoSource(SourceBase):
         self._check_range(start, stop, step)
         info = self._info
         convert = ToBgr(self._format, info.color, *self._stored, info.rotation)
-        for index, pts, raw in self._indexed(start, stop):
+        # One frame more, because a packet only says how long it is until the next is decoded.
+        more = None if stop is None or stop <= start else stop + 1
+        for (index, pts, raw), after in _with_next(self._indexed(start, more)):
+            if stop is not None and index >= stop:
+                return
             if index < start or (index - start) % step:
                 continue
             if (raw.width, raw.height) != self._stored:
@@ -82,7 +88,7 @@ class VideoSource(SourceBase):
                 image=convert(raw),
                 pts=pts,
                 time_base=info.time_base,
-                duration=raw.duration or 0,
+                duration=after[1] - pts if after and after[1] > pts else raw.duration or 0,
                 bits=info.bits,
                 color=info.color,
             )
@@ -127,8 +133,16 @@ class VideoSource(SourceBase):
         base = self._info.time_base
         stamps = self._timestamps().pts or [pts for _, pts, _ in self._indexed(0, None)]
         steps = [after - before for before, after in pairwise(stamps)]
-        steps.append(_usual_step(self._info))
+        steps.append(self._last_step(stamps[-1]) if stamps else 0)
         return [(pts * base, step * base) for pts, step in zip(stamps, steps, strict=True)]
+
+    def _last_step(self, pts: int) -> int:
+        """How long the last frame is shown: to the video's end, if that is not far away."""
+        usual, info = _usual_step(self._info), self._info
+        if self._ends_at is None:
+            return usual
+        rest = round(self._ends_at / info.time_base) + info.start - pts
+        return rest if 0 < rest < 4 * usual else usual
 
     # --- decoding -------------------------------------------------------------------------------
 
@@ -336,6 +350,17 @@ def _color_tags(frame: av.VideoFrame, kind: PixelFormat) -> ColorTags:
 def _is_variable(stream: VideoStream, rate: Fraction) -> bool:
     guessed = stream.guessed_rate
     return guessed is not None and abs(guessed / rate - 1) > Fraction(1, 200)
+
+
+def _with_next(items: Iterator[T]) -> Iterator[tuple[T, T | None]]:
+    """Every item with the one that follows it; None behind the last."""
+    last = next(items, None)
+    for item in items:
+        assert last is not None
+        yield last, item
+        last = item
+    if last is not None:
+        yield last, None
 
 
 def _usual_step(info: ClipInfo) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +12,8 @@ from ..errors import OutputError
 from ..types import Frame
 from .base import OutputPlan
 from .contact import encode_picture
-from .files import PICTURES, VIDEO_OUTPUTS, counter, partial_name
-
-_MARK = ".mien-partial"  # tells a folder that may be thrown away from a user's own
+from .files import PICTURES, counter, partial_name
+from .journal import NAME, Journal
 
 
 class _Pictures:
@@ -28,11 +25,6 @@ class _Pictures:
     def partial(self) -> Path:
         """Where the unfinished result lies: `folder.partial`, `picture.partial.png`."""
         return self._partial
-
-    @property
-    def notes(self) -> list[str]:
-        """Nothing is ever written otherwise than asked."""
-        return []
 
 
 class PictureWriter(_Pictures):
@@ -53,31 +45,37 @@ class PictureWriter(_Pictures):
         if self._folder.resolve() == Path.cwd():
             raise OutputError(f"{path}: name a folder of its own, not the current one")
         self._partial = self._folder.with_name(f"{self._folder.name}.partial")
-        self._names: set[str] = set()
         self._plan = plan
-        if plan.resume:
-            raise OutputError(
-                f"{path}: only a video file can be gone on with; name the output "
-                f"{', '.join(VIDEO_OUTPUTS)}"
-            )
-        self._prepare()
+        self._check()
+        self._journal = Journal(self._partial, plan.resume)
+        self._names = {name for line in self._journal.lines for name in line["files"]}
+
+    @property
+    def resumes_at(self) -> int:
+        """The index of the first frame that is not on the disk yet."""
+        return self._journal.resumes_at
+
+    @property
+    def notes(self) -> list[str]:
+        """Whether what was there is of no use."""
+        return list(self._journal.notes)
 
     def write(self, frame: Frame) -> None:
         """Add a picture.  Raises OutputError where the disk is full."""
         name = self._name(frame)
+        self._journal.add(frame.index, [(name, encoded(self._folder / name, frame, self._plan))])
         self._names.add(name)
-        store_picture(self._partial / name, frame, self._plan)
 
     def finish(self) -> Path:
         """Give the folder its name, by one rename."""
         if not self._names:
             self.keep_partial()
             raise OutputError(f"{self._folder}: not written, because there was no frame to write")
-        (self._partial / _MARK).unlink(missing_ok=True)
+        self._journal.remove()
         try:
             publish(self._partial, self._folder)
         except OSError as err:
-            (self._partial / _MARK).touch()
+            (self._partial / NAME).touch()
             raise OutputError(
                 f"{self._folder}: cannot get its name ({reason(err)}); "
                 f"the pictures are kept in '{self._partial}'"
@@ -88,30 +86,18 @@ class PictureWriter(_Pictures):
         """Leave what there is under its partial name; None if nothing was written."""
         if self._names:
             return self._partial
-        shutil.rmtree(self._partial, ignore_errors=True)
+        self._journal.throw_away()
         return None
 
-    def _prepare(self) -> None:
+    def _check(self) -> None:
         if self._folder.is_file() or (self._folder.is_dir() and any(self._folder.iterdir())):
             raise OutputError(
                 f"{self._folder}: exists and is not empty; name a new folder or empty this one"
             )
-        if self._partial.exists():
-            if not (self._partial / _MARK).is_file():
-                raise OutputError(
-                    f"{self._partial}: is needed for the unfinished pictures, but holds other "
-                    "files; move them away"
-                )
-            shutil.rmtree(self._partial)
         if not self._folder.parent.is_dir():
             raise OutputError(
                 f"{self._folder}: there is no folder '{self._folder.parent}'; make it first"
             )
-        try:
-            self._partial.mkdir()
-            (self._partial / _MARK).touch()
-        except OSError as err:
-            raise OutputError(f"{self._partial}: cannot be made ({reason(err)})") from err
 
     def _name(self, frame: Frame) -> str:
         if self._pattern:
@@ -137,11 +123,22 @@ class SinglePictureWriter(_Pictures):
                 f"folder, or a pattern such as '{self._path.stem}_%05d{self._path.suffix}'"
             )
 
+    @property
+    def notes(self) -> list[str]:
+        """Nothing is ever written otherwise than asked."""
+        return []
+
     def write(self, frame: Frame) -> None:
         """Write the picture.  Raises OutputError for a second frame."""
         if self._written:
             raise OutputError(f"{self._path}: is one picture, but the clip has more frames")
-        store_picture(self._partial, frame, self._plan)
+        data = encoded(self._partial, frame, self._plan)
+        try:
+            with self._partial.open("wb") as file:
+                file.write(data)
+        except OSError as err:
+            self._partial.unlink(missing_ok=True)
+            raise OutputError(f"{self._path}: cannot be written ({reason(err)})") from err
         self._written = True
 
     def finish(self) -> Path:
@@ -156,8 +153,8 @@ class SinglePictureWriter(_Pictures):
         return self._partial if self._written else None
 
 
-def store_picture(path: Path, frame: Frame, plan: OutputPlan) -> None:
-    """Write a frame in the asked depth, or that which it has, and make sure it reached the disk."""
+def encoded(path: Path, frame: Frame, plan: OutputPlan) -> bytes:
+    """The bytes of a picture file, in the asked depth or that which the frame has."""
     suffix = path.suffix.lower()
     image = _in_depth(frame, plan.options.bits)
     if plan.target.pixel_format == "gray" and suffix != ".exr":
@@ -165,17 +162,7 @@ def store_picture(path: Path, frame: Frame, plan: OutputPlan) -> None:
     data = encode_picture(suffix, image)
     if data is None:
         raise OutputError(f"{path}: pictures cannot be written as '{path.suffix}'; use .png")
-    try:
-        with path.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as err:
-        path.unlink(missing_ok=True)
-        raise OutputError(
-            f"{path}: frame {frame.index} cannot be written ({reason(err)}); "
-            "the pictures before it are kept"
-        ) from err
+    return data
 
 
 def _in_depth(frame: Frame, bits: str) -> Image:

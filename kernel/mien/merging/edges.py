@@ -2,20 +2,70 @@
 
 from __future__ import annotations
 
+from typing import Literal, TypeAlias
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..arrays import Matrix, as_dtype, as_float
 from ..geometry import invert
 
+BlurKind: TypeAlias = Literal["gaussian", "box"]
+
+_NEXT: dict[BlurKind, float] = {"gaussian": 0.8, "box": 0.5}
 _RIM = 2  # pixels of the crop's own edge that are never shown: what cubic interpolation reaches
 _FADE = 0.02  # of the crop's side: how soon the face fades before the edge of the picture
 _DISC = 8
 _LEAST = 1 / 1024
 
 
-def soften(mask: NDArray[np.float32], erode: float, blur: float) -> NDArray[np.float32]:
-    """The mask with its edge moved `erode` pixels inwards and `blur` pixels wide.  # (S, S)
+def firm(mask: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
+    """The mask with 0 for all below the threshold, and 1 for all as near to 1.  # (S, S)
+
+    Source: the formula of faceswap, which knows it for stored masks.
+    """
+    if not threshold:
+        return mask
+    kept = np.where(mask < threshold, np.float32(0), mask)
+    return np.where(mask > 1 - threshold, np.float32(1), kept)
+
+
+def kernels(blur: float, kind: BlurKind = "gaussian", passes: int = 1) -> tuple[int, ...]:
+    """The sides, in pixels and odd, of the kernels that blur an edge `blur` pixels wide.
+
+    Source: faceswap, whose next kernel is 0.8 (Gaussian) or 0.5 (box) of the one before.
+    """
+    side = 2 * round(blur / 2) + 1
+    found = []
+    while passes and side > 1:
+        found.append(side)
+        side = round(side * _NEXT[kind]) // 2 * 2 + 1
+        passes -= 1
+    return tuple(found)
+
+
+def blurred(
+    mask: NDArray[np.float32], sides: tuple[int, ...], kind: BlurKind = "gaussian"
+) -> NDArray[np.float32]:
+    """The mask after one blur for each kernel; there is none beyond the crop."""
+    import cv2
+
+    border = cv2.BORDER_CONSTANT
+    for side in sides:
+        if kind == "box":
+            cv2.blur(mask, (side, side), dst=mask, borderType=border)
+        else:
+            cv2.GaussianBlur(mask, (side, side), 0, dst=mask, borderType=border)
+    return mask
+
+
+def soften(
+    mask: NDArray[np.float32],
+    erode: float,
+    blur: tuple[int, ...] = (),
+    kind: BlurKind = "gaussian",
+) -> NDArray[np.float32]:
+    """The mask with its edge moved `erode` pixels inwards and blurred by kernels.  # (S, S)
 
     The result is 0 at the crop's edges: all that lies nearer to them than the blur reaches is
     taken away before the blur.
@@ -23,14 +73,13 @@ def soften(mask: NDArray[np.float32], erode: float, blur: float) -> NDArray[np.f
     import cv2
 
     mask = move_edge(mask, round(erode))
-    half = round(blur / 2)
-    inset = min(_RIM + half, (mask.shape[0] + 1) // 2)
+    reach = sum(side // 2 for side in blur)
+    inset = min(_RIM + reach, (mask.shape[0] + 1) // 2)
     inner = np.zeros_like(mask)
     kept = slice(inset, mask.shape[0] - inset)
     inner[kept, kept] = mask[kept, kept]
-    if half:
-        kernel_size = (2 * half + 1, 2 * half + 1)
-        cv2.GaussianBlur(inner, kernel_size, 0, dst=inner, borderType=cv2.BORDER_CONSTANT)
+    if blur:
+        inner = blurred(inner, blur, kind)
         # The tail is not seen, and would make the face's box a tenth wider.
         cv2.threshold(inner, _LEAST, 0, cv2.THRESH_TOZERO, dst=inner)
     return np.clip(inner, 0, 1, out=inner)

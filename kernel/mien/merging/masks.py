@@ -10,7 +10,7 @@ from ..errors import ConfigError
 from ..geometry import compose, hull_mask, invert, transform, warp
 from ..options import nearest
 from ..types import Face, Frame, Swap
-from .edges import fade_at_picture_edge, move_sides, soften
+from .edges import fade_at_picture_edge, firm, kernels, move_sides, soften
 from .expressions import parse_mask
 from .options import MergeOptions
 
@@ -26,9 +26,10 @@ def face_alpha(frame: Frame, face: Face, swap: Swap, options: MergeOptions) -> M
     Raises ConfigError where `options.mask` names a mask that this face does not have.
     """
     size = swap.image.shape[0]
-    mask = combined_mask(face, swap, options.mask)
+    mask = firm(combined_mask(face, swap, options.mask), options.mask_threshold / 100)
     mask = move_sides(mask, *options.sides_in(size))
-    mask = soften(mask, options.erode_in(size), options.blur_in(size))
+    blur = kernels(options.blur_in(size), options.blur_kind, options.blur_passes)
+    mask = soften(mask, options.erode_in(size), blur, options.blur_kind)
     return fade_at_picture_edge(mask, swap.matrix, frame.image.shape)[..., None]
 
 

@@ -38,6 +38,13 @@ class MergeOptions:
     )
     erode_bottom: float = option(0.0, "The same for the edge below", unit="%", ge=-25, le=25)
     blur: float = option(8.0, "Width of the mask's soft edge", unit="%", ge=0, le=50)
+    blur_kind: Literal["gaussian", "box"] = option("gaussian", "How that edge is blurred")
+    blur_passes: int = option(
+        1, "How often, each time 0.8 as wide as the time before, or half with box", ge=1, le=8
+    )
+    mask_threshold: float = option(
+        0.0, "What of a mask lies so near to 0 or to 100 % becomes that", unit="%", ge=0, le=50
+    )
     erode_pixels: float | None = option(
         None,
         "In place of erode: as DeepFaceLab counts, in pixels of a mask four times the model's size",
@@ -133,3 +140,8 @@ def always(options: MergeOptions) -> OptionsFor:
         return options
 
     return same
+
+
+def options_for(merge: MergeOptions | OptionsFor) -> OptionsFor:
+    """Of options that may be the same everywhere, what a step asks."""
+    return always(merge) if isinstance(merge, MergeOptions) else merge

@@ -74,12 +74,16 @@ class NetSwap(StageBase):
 
     def __call__(self, batch: Sequence[Crop], /) -> list[Swap]:
         """One swap per crop, at the crop's own size and place."""
+        return self.swaps(batch)
+
+    def swaps(self, batch: Sequence[Crop], more: Mapping[str, Any] | None = None) -> list[Swap]:
+        """One swap per crop.  more  arrays for further inputs of the net, by name"""
         if self._session is None:
             raise RuntimeError("the stage is not open")
         if not batch:
             return []
         faces = np.stack([crop.image for crop in batch]).transpose(0, 3, 1, 2)  # (N, 3, S, S)
-        made = self._session.run(None, {"face": np.ascontiguousarray(faces)})
+        made = self._session.run(None, {"face": np.ascontiguousarray(faces), **(more or {})})
         image, *masks = [np.ascontiguousarray(part.transpose(0, 2, 3, 1)) for part in made]
         return [
             Swap(
@@ -113,6 +117,7 @@ class NetSwap(StageBase):
         )
 
     def _plan(self) -> ExportPlan:
+        """The net as `open` exports it."""
         return self.plan(self._build(self.generation))
 
 

@@ -85,5 +85,6 @@ def mien_models() -> Iterator[ModelProvider]:
         create=create,
         train=train,
         pretraining={"lr_dropout": False, "gan_power": 0.0},
+        keyed=("morph",),
         dfl=DFL,
     )

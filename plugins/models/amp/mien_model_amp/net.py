@@ -73,9 +73,12 @@ class Amp(nn.Module):
 
         morph  (1,) or (N,), 0 all target, 1 all source; the first channels come from the source
         """
-        as_target = self.inter_dst(narrow)
         # The product is rounded to float32 and then cut off, as in exported models.
-        count = (morph.float() * self.channels).to(torch.int32)
+        return self.codes(narrow, (morph.float() * self.channels).to(torch.int32))
+
+    def codes(self, narrow: Tensor, count: Tensor) -> tuple[Tensor, Tensor]:
+        """The same from how many channels come from the source: (1,) or (N,) int32."""
+        as_target = self.inter_dst(narrow)
         places = torch.arange(self.channels, device=narrow.device)
         taken = (places < count[:, None])[:, :, None, None]
         return torch.where(taken, self.inter_src(narrow), as_target), as_target
@@ -90,21 +93,21 @@ class Amp(nn.Module):
         return swap, mask, self.decoder.mask(as_target)
 
 
-class FixedMorph(nn.Module):
-    """The net at one place between the target and the source; `morph` 0..1."""
+class Counted(nn.Module):
+    """The net with whole channels in place of `morph`, which would be rounded in float16."""
 
-    def __init__(self, net: Amp, morph: float) -> None:
+    def __init__(self, net: Amp) -> None:
         super().__init__()
-        self._net, self._count = net, int(torch.tensor(morph) * net.channels)
+        self._net = net
 
-    def forward(self, face: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """A target's face (N, 3, R, R) -> the swap, its mask, and the target's own mask."""
-        net, count = self._net, self._count
-        narrow = net.encoder(face)
-        as_target = net.inter_dst(narrow)
-        mixed = torch.cat([net.inter_src(narrow)[:, :count], as_target[:, count:]], dim=1)
-        swap, mask = net.decoder(mixed)
-        return swap, mask, net.decoder.mask(as_target)
+    def forward(self, face: Tensor, count: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """A target's face (N, 3, R, R) -> the swap, its mask, and the target's own mask.
+
+        count  (N,) int32, how many channels come from the source
+        """
+        mixed, as_target = self._net.codes(self._net.encoder(face), count)
+        swap, mask = self._net.decoder(mixed)
+        return swap, mask, self._net.decoder.mask(as_target)
 
 
 def draw_channels(channels: int, share: float, samples: int, generator: torch.Generator) -> Tensor:

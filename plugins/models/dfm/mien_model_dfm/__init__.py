@@ -55,4 +55,5 @@ def mien_models() -> Iterator[ModelProvider]:
         create=create,
         train=train,
         files=(".dfm", ".onnx"),
+        keyed=("morph",),
     )

@@ -52,7 +52,7 @@ class DfmSwap(StageBase):
         self.spec = CropSpec(face_type=face_type, size=facts.size)
         self.batch_size = facts.batch or options.batch_size
         self._context, self._file, self._facts = context, file, facts
-        self._morph = np.array([options.morph], np.float32)
+        self._morph = options.morph
         self._session: Session | None = None
 
     def open(self) -> None:
@@ -65,19 +65,34 @@ class DfmSwap(StageBase):
 
     def __call__(self, batch: Sequence[Crop], /) -> list[Swap]:
         """One swap per crop, at the crop's own size and place."""
+        return self._at(self._morph, batch)
+
+    def tuned(self, batch: Sequence[Crop], options: Sequence[Options], /) -> list[Swap]:
+        """One swap per crop, each morphed as far as its options say.
+
+        A file takes one place for all: the whole batch is shown to it at each, so that a face's
+        bits do not depend on where the others are.
+        """
+        morphs = [each.morph for each in options]
+        made = {morph: self._at(morph, batch) for morph in dict.fromkeys(morphs)}
+        return [made[morph][n] for n, morph in enumerate(morphs)]
+
+    def _at(self, morph: float, batch: Sequence[Crop]) -> list[Swap]:
         if self._session is None:
             raise RuntimeError("the stage is not open")
         made: list[Swap] = []
         step = self._facts.batch or max(1, len(batch))
         for first in range(0, len(batch), step):
-            made += self._some(self._session, batch[first : first + step])
+            made += self._some(self._session, batch[first : first + step], morph)
         return made
 
-    def _some(self, session: Session, crops: Sequence[Crop]) -> list[Swap]:
+    def _some(self, session: Session, crops: Sequence[Crop], morph: float) -> list[Swap]:
         faces = np.stack([crop.image for crop in crops])  # (N, R, R, 3)
         if self._facts.batch > len(faces):  # the file takes so many and no fewer
             faces = np.concatenate([faces, faces[-1:].repeat(self._facts.batch - len(faces), 0)])
-        feeds = {IN_FACE: faces} | ({IN_MORPH: self._morph} if self._facts.morphs else {})
+        feeds = {IN_FACE: faces}
+        if self._facts.morphs:
+            feeds[IN_MORPH] = np.array([morph], np.float32)
         given = session.run([OUT_SWAP, OUT_SWAP_MASK, OUT_TARGET_MASK], feeds)
         image, swap_mask, target_mask = (self._checked(part, faces.shape) for part in given)
         return [

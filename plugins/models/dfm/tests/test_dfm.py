@@ -145,6 +145,18 @@ def test_a_model_that_morphs_goes_from_the_target_to_the_source(tmp_path, morph)
     np.testing.assert_allclose(made[0].image, wanted, atol=1e-6)
 
 
+def test_every_face_may_morph_as_far_as_its_keyframes_say(tmp_path):
+    path = write(tmp_path / "a.dfm", morphs=True)
+    stage = mien_model_dfm.create(mien_model_dfm.Options(), FakeContext(), path)
+    stage.open()
+    crops, morphs = swaps_of(path, 3)[0], (0.25, 1.0, 0.25)
+    made = stage.tuned(crops, [mien_model_dfm.Options(morph=morph) for morph in morphs])
+    for crop, swap, morph in zip(crops, made, morphs, strict=True):
+        wanted = (1 - crop.image) * morph + crop.image * (1 - morph)
+        np.testing.assert_allclose(swap.image, wanted, atol=1e-6)
+    stage.close()
+
+
 @pytest.mark.parametrize("faces", [1, 4, 5])
 def test_a_file_for_four_faces_gets_four_whatever_there_is(tmp_path, faces):
     crops, made = swaps_of(write(tmp_path / "a.dfm", batch=4), faces)
