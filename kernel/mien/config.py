@@ -38,8 +38,8 @@ KINDS: Mapping[str, str | tuple[str, ...]] = {
     "masker": ("landmarks",),
     "model": "original",
     "enhancer": NONE,
-    "color": "reinhard",
-    "blend": "overlay",
+    "color": "steady",
+    "blend": "laplacian",
 }
 """The plugin of each kind that is used where nothing is said; a tuple where several may be."""
 

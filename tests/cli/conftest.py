@@ -7,7 +7,7 @@ The toy model turns the face's colours round, so that a swap can be seen in the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mien.cli import run_program
+from mien.config import KINDS
 from mien.hooks import hookimpl
 from mien.media.base import ClipInfo, OutputOptions, OutputPlan
 from mien.media.plugin import open_source, open_writer
@@ -161,13 +162,16 @@ def toys() -> Any:
     }
     hooks = {}
     for name, card in cards.items():
-        hooks[name] = hookimpl(_catalogue(card))
+        usual = KINDS[card.kind]  # what is used where nothing is said must be there
+        also = [replace(card, name=usual)] if usual not in ("none", card.name) else []
+        more = also if card.kind in ("color", "blend") else []
+        hooks[name] = hookimpl(_catalogue(card, *more))
     return SimpleNamespace(__name__="toys", **hooks)
 
 
-def _catalogue(card: Any) -> Callable[[], Any]:
+def _catalogue(*cards: Any) -> Callable[[], Any]:
     def catalogue() -> Any:
-        yield card
+        yield from cards
 
     return catalogue
 

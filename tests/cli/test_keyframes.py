@@ -190,7 +190,7 @@ def test_explain_tells_where_every_value_comes_from(mien, keys, clip, tmp_path):
     assert lines.count("grain 7 frame 5 alone of track 1") == 1
     assert lines.count("grain 0 default") == 1
     assert "color.use none --color none" in lines
-    assert "blend.use overlay default" in lines
+    assert "blend.use laplacian default" in lines
     code, out, _ = mien("merge", clip, "-w", "work", "--explain", 5, "--explain", 6, "--json")
     facts = json.loads(out)
     assert [(each["frame"], each["track"]) for each in facts["frames"]] == [

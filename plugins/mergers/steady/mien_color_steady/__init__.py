@@ -1,4 +1,4 @@
-"""The colour transfer `steady`: Lab colours of the plate, steadied over the frames around."""
+"""The colour transfer `steady`: light and contrast of the plate, from the frames around."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def mien_color_transfers() -> Iterator[ColorTransferProvider]:
     """This plugin's card."""
     yield ColorTransferProvider(
         name="steady",
-        summary="Match Lab colours steadily in time, past whatever hides the face",
+        summary="Match light and contrast steadily in time, past whatever hides the face",
         options=Options,
         create=create,
     )

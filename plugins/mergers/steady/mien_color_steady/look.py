@@ -15,11 +15,9 @@ GRID = 32
 """Pixels a side: colours, no features.  A face's crop puts the same part of it at the same place
 in every frame."""
 
-RIDGE = 0.25
-"""Lab variance that is added to both pictures: what varies less is no contrast to be matched."""
-
 _ROUNDS = 4
-_LEAST_SCALE = 2.0  # Lab units within which pixels agree; less would follow noise
+_NOISE = 2.0  # Lab units within which pixels agree; less would follow noise
+_FLAT = 0.25  # Lab variance added to both pictures: what varies less is no contrast
 
 Rows = NDArray[np.float32]
 Matrix3 = NDArray[np.float64]
@@ -29,12 +27,16 @@ Matrix3 = NDArray[np.float64]
 class Look:
     """A face in one frame, as rows of a tiny picture.
 
-    swap, plate  (P, 3) Lab;  weight  (P,) 0..1, 0 where the face is not seen or hidden
-    spreads      covariances (3, 3) of swap and plate, of the pixels that are trusted
+    swap, plate  (P, 3) BGR 0..1;  plate_lab  (P, 3)
+    seen         (P,) 0..1, how much of a pixel is shown of the swap; elsewhere there is no picture
+    weight       (P,) 0..1, the same times trust, 0 where something hides the face
+    spreads      covariances (3, 3) of swap and plate in BGR, of the pixels that are trusted
     """
 
     swap: Rows
     plate: Rows
+    plate_lab: Rows
+    seen: Rows
     weight: Rows
     spreads: tuple[Matrix3, Matrix3]
 
@@ -46,25 +48,33 @@ def look_at(pair: ColorPair, erode: float) -> Look | None:
     """
     area = _core(pair.area, erode)
     small: Rows = cv2.resize(area, (GRID, GRID), interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    weight = small.ravel()
-    if not weight.any():
+    seen = small.ravel()
+    if not seen.any():
         return None
-    swap, plate = (_tiny(each, area, weight) for each in (pair.swap, pair.plate))
-    weight = weight * _trust(swap, plate, weight)
-    spreads = _covariance(swap, weight), _covariance(plate, weight)
-    return Look(swap=swap, plate=plate, weight=weight, spreads=spreads)
+    swap, plate = (_tiny(each, area, seen) for each in (pair.swap, pair.plate))
+    swap_lab, plate_lab = (to_lab(each[None])[0] for each in (swap, plate))
+    weight = seen * _trust(swap_lab, plate_lab, seen)
+    return Look(
+        swap=swap,
+        plate=plate,
+        plate_lab=plate_lab,
+        seen=seen,
+        weight=weight,
+        spreads=(_covariance(swap, weight), _covariance(plate, weight)),
+    )
 
 
-def robust_mean(rows: Rows, weight: Rows) -> tuple[NDArray[np.float32], Rows]:
+def robust_mean(rows: Rows, weight: Rows, noise: float) -> tuple[NDArray[np.float32], Rows]:
     """Where most rows (P, C) lie, and how far each belongs to them (P,), 0..1.
 
+    noise  within which rows agree whatever the others do
     Rows far from the rest, a hand before the face or a mouth that opens, do not count.  Source:
     the M-estimator of Geman and McClure, by reweighting; begins at the median.
     """
     seen = weight > 0
     centre = np.median(rows[seen], axis=0)
     for _ in range(_ROUNDS):
-        trust = _belonging(rows - centre, seen)
+        trust = _belonging(rows - centre, seen, noise)
         both = weight * trust
         centre = (both @ rows / both.sum()).astype(np.float32)
     return centre, trust
@@ -79,8 +89,8 @@ def _trust(swap: Rows, plate: Rows, weight: Rows) -> Rows:
         for each, place in zip((swap, plate), places, strict=True)
     ]
     for _ in range(_ROUNDS):
-        gain = np.sqrt((spreads[1] ** 2 + RIDGE) / (spreads[0] ** 2 + RIDGE)).astype(np.float32)
-        trust = _belonging((plate - places[1]) - gain * (swap - places[0]), seen)
+        gain = np.sqrt((spreads[1] ** 2 + _FLAT) / (spreads[0] ** 2 + _FLAT)).astype(np.float32)
+        trust = _belonging((plate - places[1]) - gain * (swap - places[0]), seen, _NOISE)
         share = weight * trust / np.sum(weight * trust)
         places = [share @ each for each in (swap, plate)]
         spreads = [
@@ -90,10 +100,10 @@ def _trust(swap: Rows, plate: Rows, weight: Rows) -> Rows:
     return trust
 
 
-def _belonging(away: Rows, seen: NDArray[np.bool_]) -> Rows:
+def _belonging(away: Rows, seen: NDArray[np.bool_], noise: float) -> Rows:
     """1 for rows (P, C) near 0, falling towards 0 beyond where most of the seen ones lie."""
     squares = np.sum(np.square(away), axis=1)
-    scale = np.float32(max(_LEAST_SCALE**2, 2 * float(np.median(squares[seen]))))
+    scale = np.float32(max(noise**2, 2 * float(np.median(squares[seen]))))
     made: Rows = np.square(scale / (scale + squares))
     return made
 
@@ -111,13 +121,14 @@ def _core(area: Mask, erode: float) -> NDArray[np.float32]:
 
 
 def _tiny(image: Image, area: NDArray[np.float32], weight: Rows) -> Rows:
-    """Lab rows (P, 3) of the mean colours inside the area."""
+    """BGR rows (P, 3) of the mean colours inside the area."""
     sums = cv2.resize(image * area[..., None], (GRID, GRID), interpolation=cv2.INTER_AREA)
     means = sums / np.maximum(weight.reshape(GRID, GRID, 1), np.float32(1e-6))
-    return to_lab(means).reshape(-1, 3)
+    return means.reshape(-1, 3).astype(np.float32, copy=False)
 
 
 def _covariance(rows: Rows, weight: Rows) -> Matrix3:
+    """Weighted covariance (3, 3) of rows (P, 3)."""
     share = weight.astype(np.float64) / weight.sum(dtype=np.float64)
     away = rows - share @ rows
     made: Matrix3 = (away * share[:, None]).T @ away

@@ -10,26 +10,29 @@ from typing import TypeAlias
 import numpy as np
 from mien.arrays import Image
 from mien.colour.gaussian import Affine, Gaussian, by_transport
-from mien.colour.lab import to_bgr, to_lab
-from mien.colour.transfer import measurable
+from mien.colour.transfer import measurable, towards
 from mien.stages import ColorPair, Neighbours, StageBase
 
 from . import Options
-from .look import RIDGE, Look, Matrix3, look_at, robust_mean
+from .look import Look, Matrix3, Rows, look_at, robust_mean
 
 Around: TypeAlias = Sequence[tuple[float, Look]]
 """Looks at a face in frames around, with how much each counts; the frame's own first, with 1."""
 
-# How far contrast follows.  A swap with much less of it than its plate stands in another light, and
-# stretching it further would only blow up its grain.
+# A channel that is this much darker or brighter than the plate's is a fault of the model.
+_LIGHTS = (0.2, 5.0)
+
+# How far contrast follows besides.  A swap with much less of it than its plate in the same light is
+# a soft one, and stretching it further would only blow up its grain.
 _GAINS = (0.3, 1.4)
 
-# Pixels darker than this part of the face's mean take less tint: black stays black.
-_DARK = 0.75
+_NOISE = 0.02  # of the range of BGR: less is no disagreement between two pictures
+_FLAT = 2.5e-5  # variance of BGR added to both pictures: what varies less is no contrast
+_BLACK = 1e-6
 
 
 class Steady(StageBase):
-    """Gives the swap the plate's Lab colours, as they are over the frames around."""
+    """Gives the swap the plate's light and contrast, as they are over the frames around."""
 
     batch_size = 8
 
@@ -57,7 +60,8 @@ class Steady(StageBase):
                 share = _share(abs(other.frame_index - pair.frame_index), options.frames)
                 if look is not None and share > 0:
                     around.append((share * _likeness(own, look, options.change), look))
-        return _apply(pair.swap, own, _step(around, options.contrast), options.strength)
+        moved = _step(around, options.contrast)(pair.swap)
+        return towards(pair.swap, moved, options.strength)
 
 
 class _Looks:
@@ -101,30 +105,43 @@ def _likeness(own: Look, other: Look, change: float) -> float:
     both = weight.sum()
     if both == 0:
         return 0.0
-    gap = weight @ (other.plate - own.plate) / both
+    gap = weight @ (other.plate_lab - own.plate_lab) / both
     return exp(-0.5 * float(gap @ gap) / change**2)
 
 
 def _step(around: Around, contrast: bool) -> Affine:
-    """The step that leads the frame's own swap to the plates of all frames around.
+    """The step in BGR that leads the frame's own swap to the plates of all frames around.
 
-    Contrast is compared frame by frame, since expressions change both pictures alike; colours are
-    compared with the swap of this frame, whose own flicker goes with that.
+    First the light: it multiplies each channel, so black stays black, and contrast grows with
+    brightness.  Then the contrast that is still missing.  It is compared frame by frame, since
+    expressions change both pictures alike; colours are compared with the swap of this frame, whose
+    own flicker goes with that.
     """
     own = around[0][1]
-    linear = np.eye(3)
+    weight, plate = _mean_plate(around)
+    light = np.clip(weight @ plate / np.maximum(weight @ own.swap, _BLACK), *_LIGHTS)
+    linear = np.diag(light.astype(np.float64))
     if contrast:
         source, target = (_mean_spread(around, which) for which in (0, 1))
-        linear = _bounded(by_transport(source, target, RIDGE))
-    weight = np.zeros(len(own.weight), dtype=np.float32)
-    plate = np.zeros_like(own.plate)
+        lit = Gaussian(mean=source.mean, covariance=linear @ source.covariance @ linear)
+        linear = _bounded(by_transport(lit, target, _FLAT)) @ linear
+    offset, _ = robust_mean(plate - own.swap @ linear.T.astype(np.float32), weight, _NOISE)
+    return Affine(matrix=linear, offset=offset.astype(np.float64))
+
+
+def _mean_plate(around: Around) -> tuple[Rows, Rows]:
+    """The plates around, place by place, as far as they are trusted: weights (P,), BGR (P, 3).
+
+    Only places that are shown of the frame's own swap count, though they may be hidden there.
+    """
+    own = around[0][1]
+    weight, plate = np.zeros_like(own.weight), np.zeros_like(own.plate)
     for share, look in around:
         trusted = np.float32(share) * look.weight
         weight += trusted
         plate += trusted[:, None] * look.plate
     plate /= np.maximum(weight, np.float32(1e-6))[:, None]
-    offset, _ = robust_mean(plate - own.swap @ linear.T.astype(np.float32), weight)
-    return Affine(matrix=linear, offset=offset.astype(np.float64))
+    return weight * own.seen, plate
 
 
 def _bounded(linear: Matrix3) -> Matrix3:
@@ -138,13 +155,3 @@ def _mean_spread(around: Around, which: int) -> Gaussian:
     shares = np.array([share for share, _ in around])
     spreads = np.stack([look.spreads[which] for _, look in around])
     return Gaussian(mean=np.zeros(3), covariance=np.tensordot(shares, spreads, 1) / shares.sum())
-
-
-def _apply(swap: Image, own: Look, step: Affine, strength: float) -> Image:
-    lab = to_lab(swap)
-    linear = np.eye(3) + strength * (step.matrix - np.eye(3))
-    moved = Affine(matrix=linear, offset=strength * step.offset)(lab)
-    full_at = _DARK * float(own.weight @ own.swap[:, 0] / own.weight.sum())
-    missing = np.maximum(1 - lab[..., :1] * np.float32(1 / max(full_at, 1.0)), 0)
-    moved[..., 1:] -= missing * (strength * step.offset[1:]).astype(np.float32)
-    return to_bgr(moved)

@@ -97,6 +97,21 @@ def test_a_hand_before_the_face_does_not_colour_it():
         np.testing.assert_allclose(mean_lab(result), mean_lab(face()), atol=1.5)
 
 
+def test_a_face_that_leaves_the_picture_keeps_its_colours():
+    areas = [oval() for _ in range(8)]
+    for index, area in enumerate(areas):
+        area[:, : 8 * index] = 0
+    pairs = []
+    for index, area in enumerate(areas):
+        plate = lit(face(), (1.2, 0.9, 0.8))
+        plate[:, : 8 * index] = 0.0
+        pairs.append(pair(face(), plate, index, area=area))
+    for index, result in enumerate(run(pairs)[:6]):
+        shown = areas[index][..., 0] > 0
+        wanted = mean_lab(lit(face(), (1.2, 0.9, 0.8)), shown)
+        np.testing.assert_allclose(mean_lab(result, shown), wanted, atol=1.5)
+
+
 def test_a_mouth_that_opens_is_not_taken_for_another_light():
     pairs = []
     for index in range(9):
@@ -131,12 +146,27 @@ def test_other_tracks_and_broken_runs_of_frames_do_not_count():
     assert np.abs(together - alone).max() > 1e-3
 
 
-def test_black_stays_black():
-    swap, plate = face(), lit(face(), (1.3, 1.0, 0.8))
+def test_a_face_in_another_light_becomes_the_plate():
+    plate = face()
+    for light in ((0.55, 0.6, 0.8), (1.2, 0.6, 0.4), (0.2, 0.2, 0.2), (1.1, 1.1, 1.15)):
+        (result,) = run([pair(lit(plate, light), plate, 0)])
+        np.testing.assert_allclose(result, plate, atol=0.02)
+
+
+@pytest.mark.parametrize("contrast", [False, True])
+def test_black_stays_black(contrast):
+    swap, plate = face(), lit(face(), (1.3, 0.6, 0.4))
     swap[:20] = 0.0
-    (result,) = run([pair(swap, plate, 0)], contrast=False)
+    (result,) = run([pair(swap, plate, 0)], contrast=contrast)
     lab = cv2.cvtColor(result[:10], cv2.COLOR_BGR2LAB)
     assert np.abs(lab[..., 1:]).max() < 1.5
+
+
+def test_a_soft_face_is_not_stretched_far():
+    soft = cv2.GaussianBlur(face(2), (0, 0), 12)
+    (result,) = run([pair(soft, face(), 0)])
+    inside = oval()[..., 0] > 0
+    assert result[inside].std(axis=0).max() < 1.5 * soft[inside].std(axis=0).max()
 
 
 def test_strength_leads_from_the_swap_to_the_full_result():
@@ -161,7 +191,7 @@ def test_a_tiny_area_is_not_eroded_away():
 def test_the_robust_mean_leaves_out_what_does_not_belong():
     rows = np.random.default_rng(0).normal(5, 1, (100, 3)).astype(np.float32)
     rows[:30] = 60
-    centre, trust = robust_mean(rows, np.ones(100, np.float32))
+    centre, trust = robust_mean(rows, np.ones(100, np.float32), 2.0)
     np.testing.assert_allclose(centre, rows[30:].mean(axis=0), atol=0.3)
     assert trust[:30].max() < 0.01
     assert trust[30:].mean() > 0.3
