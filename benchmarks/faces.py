@@ -1,14 +1,15 @@
-"""How long a faceset takes to be sorted, cold and cached, and how searches grow with its size.
+"""How long a faceset takes to be sorted and packed, and how searches grow with its size.
 
 The faces are made on the spot: noise in soft shapes under a turned head's landmarks, as JPEGs.
 Searches run on features alone, which wander as those of people in films do.
 
-    python benchmarks/faces.py [--faces 2000] [--size 256] [--threads 2] [--searches 1000 4000]
+    python benchmarks/faces.py [--faces 2000] [--size 256] [--searches 1000 4000] [--plain 1000]
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable
@@ -18,10 +19,24 @@ from typing import Any
 import cv2
 import numpy as np
 from harness import report
-from mien.curation import METHODS, Group, chain, measure_faces, near_duplicates, unlikeness
-from mien.curation.distance import bhattacharyya, bhattacharyya_pairs, histogram_roots
-from mien.faceset import FaceRecord, Faceset, write_face
+from mien.atomic import write_whole
+from mien.config import Config
+from mien.curation import (
+    METHODS,
+    Group,
+    chain,
+    chain_of_histograms,
+    city_block,
+    histogram_roots,
+    measure_faces,
+    near_duplicates,
+    unlikeness,
+)
+from mien.faceset import FaceRecord, Faceset, pictures, write_face
 from mien.geometry import HEAD_MODEL, crop_matrix, transform, warp
+from mien.jobs.faces_copy import pack_faces, unpack_faces
+from mien.jobs.run import make_run
+from mien.registry import Registry
 from mien.types import FaceType
 
 SORTS = ("face-yaw", "hist", "hist-dissim", "absdiff", "blur", "final")
@@ -88,18 +103,87 @@ def forget(folder: Path) -> None:
         place.unlink()
 
 
-def search_times(count: int) -> dict[str, float]:
-    """Seconds to find neighbours among made features of so many faces."""
+def pack_times(folder: Path) -> dict[str, Any]:
+    """Seconds to pack a set and to unpack it, and for the same bytes copied without a thought."""
+    registry = Registry.installed()
+    run = make_run("benchmark", registry, Config(registry))
+    made, one, back, copy = (folder.parent / name for name in ("p.zip", "one", "back", "copy"))
+    found = {
+        "pack": seconds(lambda: pack_faces(run, folder=folder, path=made)),
+        "copy into one file": seconds(lambda: copy_as_one(folder, one)),
+        "unpack": seconds(lambda: unpack_faces(run, path=made, output=back)),
+        "copy of files": seconds(lambda: copy_files(folder, copy)),
+    }
+    same = all(path.read_bytes() == (back / path.name).read_bytes() for path in pictures(folder))
+    return found | {"bytes": made.stat().st_size, "same bytes back": same}
+
+
+def copy_as_one(folder: Path, path: Path) -> None:
+    """All pictures behind each other in one file, synced."""
+    with path.open("wb") as stream:
+        for each in pictures(folder):
+            stream.write(each.read_bytes())
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def copy_files(folder: Path, other: Path) -> None:
+    """All pictures as files of their own, each synced."""
+    for each in pictures(folder):
+        write_whole(other / each.name, each.read_bytes())
+
+
+def search_times(count: int, plain: int) -> dict[str, float]:
+    """Seconds to find neighbours among made features of so many faces.
+
+    plain  up to how many faces every pair is compared as well
+    """
     rng = np.random.default_rng(count)
     roots = histogram_roots(wandering(rng, count))
+    thumbs = np.clip(roots[:, :, ::8].reshape(count, -1) * 900, 0, 255).astype(np.uint8)
     hashes = rng.integers(0, 1 << 63, (count, 4)).astype(np.uint64)
     hashes[count // 2 :] = hashes[: count - count // 2] ^ np.uint64(5)
     rank = rng.random(count)
-    return {
+    found = {
         "near-duplicates": seconds(lambda: near_duplicates(hashes, rank, 8)),
-        "histogram chain": seconds(lambda: chain(roots, bhattacharyya, pairs=bhattacharyya_pairs)),
+        "histogram chain": seconds(lambda: chain_of_histograms(roots)),
+        "picture chain": seconds(lambda: chain(thumbs, city_block)),
         "histogram unlikeness": seconds(lambda: unlikeness(roots[:, 0])),
     }
+    if count <= plain:
+        found |= {
+            "near-duplicates, every pair": seconds(lambda: plain_duplicates(hashes, rank, 8)),
+            "histogram chain, every pair": seconds(lambda: plain_chain(roots)),
+        }
+    return found
+
+
+def plain_chain(roots: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The chain of histograms by looking at all that are left, each time."""
+    rows, walk = roots.copy(), np.arange(len(roots))
+    for at in range(len(rows) - 1):
+        away = sum(
+            np.sqrt(np.maximum(0, 1 - rows[at + 1 :, channel] @ rows[at, channel]))
+            for channel in range(rows.shape[1])
+        )
+        found = at + 1 + int(np.argmin(away))
+        rows[[at + 1, found]] = rows[[found, at + 1]]
+        walk[[at + 1, found]] = walk[[found, at + 1]]
+    return walk
+
+
+def plain_duplicates(
+    hashes: np.ndarray[Any, Any], rank: np.ndarray[Any, Any], bits: int
+) -> np.ndarray[Any, Any]:
+    """Near-duplicates by comparing each picture with all that are kept."""
+    repeats, kept = np.full(len(hashes), -1), np.zeros(0, np.int64)
+    for row in np.argsort(-rank, kind="stable"):
+        near = np.bitwise_count(hashes[kept] ^ hashes[row]).sum(axis=1) <= bits
+        if near.any():
+            repeats[row] = kept[np.argmax(near)]
+        else:
+            kept = np.append(kept, row)
+    return repeats
 
 
 def wandering(rng: np.random.Generator, count: int) -> np.ndarray[Any, Any]:
@@ -120,13 +204,18 @@ def main() -> None:
     parser.add_argument("--size", type=int, default=256)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--searches", type=int, nargs="*", default=[1000, 4000, 16000])
+    parser.add_argument("--plain", type=int, default=4000, help="compare every pair up to so many")
     given = parser.parse_args()
     results: dict[str, Any] = {}
     if given.faces:
         with tempfile.TemporaryDirectory() as place:
-            make_faces(Path(place), given.faces, given.size)
-            results["sort, s"] = sort_times(Path(place), given.threads)
-    results["search, s"] = {str(count): search_times(count) for count in given.searches}
+            folder = Path(place) / "faces"
+            make_faces(folder, given.faces, given.size)
+            results["sort, s"] = sort_times(folder, given.threads)
+            results["pack, s"] = pack_times(folder)
+    results["search, s"] = {
+        str(count): search_times(count, given.plain) for count in given.searches
+    }
     report("faces", vars(given), results)
 
 

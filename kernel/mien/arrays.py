@@ -45,3 +45,9 @@ def as_dtype(image: Image, dtype: Any) -> Image:
     np.rint(scaled, out=scaled)
     np.clip(scaled, 0.0, top, out=scaled)
     return scaled.astype(kind)
+
+
+def unit_vector(vector: Any) -> Vector:
+    """The vector at length 1, so that a product of two is their cosine; zeros stay zeros."""
+    made: Vector = (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
+    return made

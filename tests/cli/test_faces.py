@@ -222,15 +222,68 @@ def test_metadata_survive_another_program(mien, faces, tmp_path):
     assert len(list(Faceset(folder).records())) == 4
 
 
-@pytest.mark.parametrize("text", ["", "{}", '{"faces": 3}', "[" * 100000])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "{}", '{"faces": 3}', "[" * 100000, "\xff"),
+        '{"mien-metadata": 1, "faces": {\n',
+        '{"mien-metadata": 2, "faces": {\n}}',
+        '{"mien-metadata": 1, "faces": {\n"a.jpg" {}\n}}',
+    ],
+)
 def test_saved_metadata_that_are_none_are_refused(mien, faces, tmp_path, text):
     (tmp_path / "saved.json").write_text(text)
     code, _, err = mien("faces", "restore-metadata", faces(), tmp_path / "saved.json")
     assert code == 5
-    assert "holds no saved metadata" in err
+    assert "holds no whole metadata of 'save-metadata'" in err
 
 
 def test_the_orders_are_listed(mien):
     code, out, _ = mien("faces", "methods")
     assert code == 0
     assert {"blur", "hist", "final", "oneface"} <= {line.split()[0] for line in out.splitlines()}
+
+
+@pytest.mark.parametrize("words", [("best", "9"), ("merge",), ("resize", "--size", "128")])
+def test_what_was_drawn_goes_along_into_a_copy(mien, faces, tmp_path, words):
+    folder = faces()
+    (folder / "labels").mkdir()
+    shapes = [{"label": "exclude", "points": [[1, 1], [9, 1], [5, 8]]}]
+    label = {"version": 1, "face": "f 2.jpg", "size": SIZE, "shapes": shapes}
+    (folder / "labels" / "f 2.jpg.json").write_text(json.dumps(label))
+    (folder / "labels" / "f 3.jpg.json").write_text("no JSON")
+    code, _, err = mien("faces", words[0], folder, *words[1:], "-o", tmp_path / "copy")
+    assert code == 0, err
+    assert "f 3.jpg.json': cannot be read as JSON" in err
+    assert names(tmp_path / "copy") == ["f 0.jpg", "f 1.jpg", "f 2.jpg", "f 4.jpg"]
+    drawn = read_record(tmp_path / "copy" / "f 2.jpg").extra["polygons"]
+    scale = 2 if words[0] == "resize" else 1
+    assert drawn["size"] == scale * SIZE
+    assert drawn["shapes"][0]["points"] == [[scale * x, scale * y] for x, y in shapes[0]["points"]]
+
+
+def test_what_is_known_is_drawn_on_copies(mien, faces, tmp_path):
+    folder = faces()
+    (folder / "labels").mkdir()
+    (folder / "labels" / "f 3.jpg.json").write_text("no JSON")
+    (folder / "f 4.jpg").write_bytes(b"\xff\xd8\xff")
+    code, out, err = mien("faces", "overlay", folder, "-o", tmp_path / "seen", "--size", 96)
+    assert (code, "3 faces written, 2 skipped" in out) == (0, True), err
+    assert "f 3.jpg.json': cannot be read as JSON" in err
+    drawn = cv2.imread(str(tmp_path / "seen" / "f 1.jpg"))
+    plain = cv2.resize(read_face(folder / "f 1.jpg")[0], (96, 96))
+    assert drawn.shape == (96, 96, 3)
+    assert cv2.absdiff(drawn, plain).max() > 100
+    code, _, err = mien("faces", "overlay", folder, "-o", folder)
+    assert (code, "name another folder" in err) == (2, True)
+
+
+def test_metadata_of_other_names_lead_to_the_way_out(mien, faces, tmp_path):
+    folder = faces()
+    assert mien("faces", "save-metadata", folder, "-o", tmp_path / "m.json")[0] == 0
+    assert mien("faces", "sort", folder, "--by", "size", "--rename")[0] == 0
+    code, _, err = mien("faces", "restore-metadata", folder, tmp_path / "m.json")
+    assert (code, "knows none of the pictures" in err) == (5, True)
+    assert mien("faces", "restore-names", folder)[0] == 0
+    code, out, err = mien("faces", "restore-metadata", folder, tmp_path / "m.json")
+    assert (code, "5 faces written" in out) == (0, True), err

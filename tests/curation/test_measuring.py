@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mien.curation import ALL, COLUMNS, Group, compare, draw_coverage, measure_faces
-from mien.curation.cached import CACHE_NAME, Measures, cache_path
+from mien.curation import ALL, Group, compare, draw_coverage, measure_faces
+from mien.curation.coverage import _nearest
+from mien.curation.store import NAME, Measures, cache_path
+from mien.curation.table import columns_of
 from mien.errors import InputError, StoppedError
 from mien.faceset import Faceset
 
@@ -45,7 +47,7 @@ def test_a_second_pass_reads_nothing(faces):
     assert (again.store.decoded, again.store.headers) == (0, 0)
     assert first.paths == second.paths
     assert first.origins == second.origins
-    for name in COLUMNS:
+    for name in columns_of(ALL):
         np.testing.assert_array_equal(first[name], second[name])
 
 
@@ -62,7 +64,7 @@ def test_a_later_question_measures_only_what_is_lacking(faces):
     more = counted(folder)
     table = measure_faces(more, ALL)
     assert more.store.decoded == 3
-    assert set(table.values) == set(COLUMNS)
+    assert set(table.values) == set(columns_of(ALL))
     last = counted(folder)
     measure_faces(last, Group.PICTURE)
     assert last.store.decoded == 0
@@ -150,7 +152,7 @@ def test_a_read_only_set_is_remembered_elsewhere(faces, tmp_path):
 
 def test_a_cache_that_cannot_lie_in_the_set_lies_elsewhere(faces, tmp_path):
     folder = faces(2)
-    (folder / CACHE_NAME).mkdir()
+    (folder / NAME).mkdir()
     for decoded in (2, 0):
         faceset = counted(folder)
         measure_faces(faceset, Group.PICTURE, elsewhere=tmp_path / "cache")
@@ -188,7 +190,7 @@ def test_sixteen_bits_are_measured_as_eight(tmp_path):
     image, record = read_face(path)
     deep = image.astype(np.uint16) * 257
     one, other = measure(image, record, ALL), measure(deep, record, ALL)
-    for name in COLUMNS:
+    for name in columns_of(ALL):
         np.testing.assert_array_equal(one[name], other[name])
 
 
@@ -222,4 +224,23 @@ def test_a_set_covers_itself(faces):
 def test_the_cache_of_a_packed_file_lies_beside_it(tmp_path):
     place = tmp_path / "faceset.pak"
     place.write_bytes(b"")
-    assert cache_path(place) == Path(tmp_path / f".faceset.pak{CACHE_NAME}")
+    assert cache_path(place) == Path(tmp_path / f".faceset.pak{NAME}")
+
+
+def test_only_the_columns_that_are_wanted_are_loaded(faces):
+    folder = faces(3)
+    for _ in range(2):
+        table = measure_faces(Faceset(folder), ALL, columns=("yaw", "hash"))
+        assert set(table.values) == {"yaw", "hash"}
+    assert set(measure_faces(Faceset(folder), ALL).values) == set(columns_of(ALL))
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.4, 30.0])
+def test_the_nearest_is_the_nearest_of_all(spread):
+    rng = np.random.default_rng(0)
+    rows, among = rng.normal(0, spread, (200, 6)), rng.normal(0, spread, (150, 6))
+    among[:20] = rows[:20]
+    places, away = _nearest(rows, among)
+    every = np.linalg.norm(rows[:, None] - among[None], axis=2)
+    np.testing.assert_array_equal(places, every.argmin(axis=1))
+    assert away == pytest.approx(every.min(axis=1))

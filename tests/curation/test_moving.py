@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from mien.curation.moving import (
@@ -140,3 +141,75 @@ def test_damaged_names_lead_nowhere(folder, text):
 def test_a_picture_that_lies_elsewhere_cannot_be_moved(folder, tmp_path):
     with pytest.raises(OutputError, match="unpack the set first"):
         numbered([tmp_path / "x.jpg"], folder)
+
+
+@pytest.fixture
+def drawn(folder):
+    (folder / "labels").mkdir()
+    for name in ("b.jpg", "c.png"):
+        (folder / "labels" / f"{name}.json").write_text(f"on {name}")
+    (folder / "a.json").write_text("of LabelMe on a.jpg")
+    return folder
+
+
+def test_drawings_go_where_their_pictures_go_and_come_back(drawn):
+    before = contents(drawn)
+    order = [drawn / name for name in ("c.png", "a.jpg", "00001.jpg", "b.jpg")]
+    apply(drawn, numbered(order, drawn))
+    assert contents(drawn) == {
+        "00000.png": "c.png",
+        "00001.json": "of LabelMe on a.jpg",
+        "00001.jpg": "a.jpg",
+        "00002.jpg": "00001.jpg",
+        "00003.jpg": "b.jpg",
+        "labels/00000.png.json": "on c.png",
+        "labels/00003.jpg.json": "on b.jpg",
+    }
+    apply(drawn, back(drawn))
+    assert contents(drawn) == before
+    assert original_names(drawn) == {}
+
+
+def test_drawings_go_into_groups_and_into_the_trash(drawn):
+    before = contents(drawn)
+    groups = [[drawn / "b.jpg"], [drawn / "a.jpg"]]
+    apply(drawn, [*into_groups(groups, drawn, "hue"), *to_trash([drawn / "c.png"], drawn)])
+    assert set(contents(drawn)) == {
+        "00001.jpg",
+        "hue_000/00000.jpg",
+        "hue_000/labels/00000.jpg.json",
+        "hue_001/00000.jpg",
+        "hue_001/00000.json",
+    }
+    assert contents(trash_folder(drawn)) == {"c.png": "c.png", "labels/c.png.json": "on c.png"}
+    apply(drawn, back(drawn))
+    assert contents(drawn).items() < before.items()
+    assert not (drawn / "hue_000").exists()
+
+
+def test_a_drawing_that_nobody_owns_is_not_written_over(drawn):
+    (drawn / "labels" / "00000.jpg.json").write_text("a lost one")
+    apply(drawn, [Move("b.jpg", "00000.jpg")])
+    found = contents(drawn)
+    assert found["labels/00000.jpg.json"] == "a lost one"
+    assert found["00000-2.jpg"] == "b.jpg"
+    assert found["labels/00000-2.jpg.json"] == "on b.jpg"
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_read_only_set_is_left_alone_and_the_way_out_told(folder):
+    folder.chmod(0o500)
+    try:
+        with pytest.raises(OutputError, match="copy the set with 'mien faces merge"):
+            apply(folder, [Move("a.jpg", "z.jpg")])
+    finally:
+        folder.chmod(0o700)
+    assert (folder / "a.jpg").exists()
+
+
+def test_names_that_are_no_text_are_moved_and_come_back(folder):
+    (folder / os.fsdecode(b"bad\xff.jpg")).write_text("bad")
+    apply(folder, [Move(os.fsdecode(b"bad\xff.jpg"), "00000.jpg")])
+    assert contents(folder)["00000.jpg"] == "bad"
+    apply(folder, back(folder))
+    assert contents(folder)[os.fsdecode(b"bad\xff.jpg")] == "bad"

@@ -16,6 +16,7 @@ from mien.curation import (
     best_faces,
     bhattacharyya,
     chain,
+    chain_of_histograms,
     city_block,
     covering_faces,
     cpbd,
@@ -25,8 +26,8 @@ from mien.curation import (
     near_duplicates,
     unlikeness,
 )
-from mien.curation.distance import Cells, bhattacharyya_pairs
 from mien.curation.edges import canny
+from mien.curation.nearest import Cells
 from mien.faceset import FaceRecord
 from mien.geometry import hull_mask
 from mien.types import FaceType
@@ -56,6 +57,7 @@ def table(golden):
         rows.append(measure(image, record, ALL))
     paths = tuple(Path(str(name)) for name in golden["source_filenames"])
     values = {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+    values["identity"] = np.eye(len(rows), 4, dtype=np.float32)
     return Table(paths, tuple(path.name for path in paths), values)
 
 
@@ -92,7 +94,6 @@ def test_histograms_are_compared_as_in_the_original(golden, table):
     colours = histogram_roots(table["colours"])
     pairs = np.stack([bhattacharyya(row, colours) for row in colours])
     assert pairs == pytest.approx(golden["hist_bhatt_sum3"], abs=1e-7)  # a root near 0
-    assert bhattacharyya_pairs(colours) == pytest.approx(pairs, abs=1e-7)
     np.testing.assert_array_equal(METHODS["hist"].run(table, 0).kept, golden["hist_order"])
     assert METHODS["hist-dissim"].run(table, 0).scores == pytest.approx(
         golden["hist_dissim_score"], abs=1e-9
@@ -165,12 +166,26 @@ def test_the_chain_is_what_looking_at_all_finds(count, seed, farthest):
         np.testing.assert_array_equal(found, expected)
 
 
-def test_a_chain_by_cells_is_the_chain_by_all_pairs():
-    counts = np.random.default_rng(1).integers(0, 50, (80, 3, 256)).astype(np.uint32)
-    rows = histogram_roots(counts)
+@settings(max_examples=40, deadline=None)
+@given(st.integers(0, 90), st.integers(0, 1000), st.sampled_from([1, 3]))
+def test_the_chain_of_histograms_is_what_looking_at_all_finds(count, seed, channels):
+    rng = np.random.default_rng(seed)
+    counts = rng.integers(0, 3, (count, channels, 256)) * rng.integers(0, 50, (channels, 256))
+    if count > 2:
+        counts[rng.integers(0, count, count // 2)] = counts[0]  # the same picture many times
+        counts[rng.integers(0, count)] = 0
+    roots = histogram_roots(counts.astype(np.uint32))
     np.testing.assert_array_equal(
-        chain(rows, bhattacharyya), chain(rows, bhattacharyya, pairs=bhattacharyya_pairs)
+        chain_of_histograms(roots), brute(roots, bhattacharyya, farthest=False)
     )
+
+
+def test_a_long_chain_of_histograms_is_that_of_cells():
+    rng = np.random.default_rng(1)
+    middle = np.cumsum(rng.normal(0, 3, (700, 3, 1)), axis=0) % 200 + 20
+    counts = rng.poisson(900 * np.exp(-0.5 * ((np.arange(256) - middle) / 12) ** 2))
+    roots = histogram_roots(counts[rng.permutation(700)].astype(np.uint32))
+    np.testing.assert_array_equal(chain_of_histograms(roots), chain(roots, bhattacharyya))
 
 
 def test_cells_without_any_face_left_find_none():

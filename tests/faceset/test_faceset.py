@@ -21,6 +21,7 @@ from mien.faceset import (
     Faceset,
     decode_mask,
     encode_mask,
+    pictures,
     read_face,
     read_file,
     read_record,
@@ -141,6 +142,12 @@ def test_a_face_that_another_program_enlarged_keeps_its_record_in_its_new_size(
     inverse = np.linalg.inv(np.vstack([wanted.matrix, [0, 0, 1]]))
     corner = (inverse @ [-0.5, -0.5, 1])[:2]
     assert np.allclose(seen.matrix[:, :2] @ corner + seen.matrix[:, 2], -0.5)
+
+
+def test_a_name_that_is_no_unicode_is_written_and_read_back(tmp_path: Path) -> None:
+    """A clip's name may hold any byte; a half of a character stands for it."""
+    write_face(tmp_path, "a", picture(), record(clip="clip\udcff.mp4"))
+    assert read_record(tmp_path / "a.jpg").clip == "clip\udcff.mp4"
 
 
 def test_unknown_keys_of_the_metadata_survive_in_extra() -> None:
@@ -330,3 +337,12 @@ class TestKept:
     def test_what_was_not_kept_by_us_is_refused(self, value: Any) -> None:
         with pytest.raises(ValueError):  # noqa: PT011  (any sentence will do)
             kept(value)
+
+
+def test_only_files_that_can_be_there_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "a.jpg").write_bytes(b"")
+    (tmp_path / "b.jpg").mkdir()
+    (tmp_path / "c.jpg").symlink_to(tmp_path / "nowhere")
+    (tmp_path / ".d.jpg").write_bytes(b"")
+    (tmp_path / "e.JPEG").write_bytes(b"")
+    assert [path.name for path in pictures(tmp_path)] == ["a.jpg", "e.JPEG"]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mien.jobs.rendered import _change, _changed
+from mien.jobs.kept import _change, _changed
 
 
 @given(st.sampled_from(["uint8", "uint16", "float32"]), st.integers(0, 2**32 - 1), st.booleans())

@@ -1,8 +1,9 @@
-"""`mien faces`: facesets sorted, thinned out, compared, resized, merged, shown."""
+"""`mien faces`: facesets sorted, thinned out, compared; the rest is in `faces_files`."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,32 +11,26 @@ import click
 
 from ..errors import ConfigError
 from .building import begin, job, with_json
+from .faces_files import commands, place, say_written
 
 if TYPE_CHECKING:
     from ..jobs import Run
     from ..jobs.faces import Chosen
 
-FACE_TYPES = ("half", "mid", "full", "full-upright", "whole", "head", "head-upright")
-
 
 @click.group("faces")
 def command() -> None:
-    """Facesets: sort, thin out, compare, resize, merge, show.
+    """Facesets: sort, thin out, compare, merge, pack, resize, show.
 
     What is measured of a face is kept beside the faceset, so that a second question is answered at
     once.  Nothing is changed where no flag says so, and nothing is ever deleted: what goes, goes to
     the folder NAME_trash beside the set, and `mien faces restore-names` undoes a sorting.
+
+    What was deleted here is forgotten by a workspace with `mien alignments remove-faces`;
+    `remove-pictures` there is the other way round, and `extract` takes faces out once more.
     """
 
 
-place = click.argument("folder", type=click.Path(path_type=Path))
-with_output = click.option(
-    "--output",
-    "-o",
-    required=True,
-    type=click.Path(path_type=Path, file_okay=False),
-    help="The folder to write into",
-)
 may_copy = click.option(
     "--output",
     "-o",
@@ -45,7 +40,14 @@ may_copy = click.option(
 may_trash = click.option("--trash", is_flag=True, help="Move the others to FOLDER_trash")
 
 
-@job("sort")
+with_same = click.option(
+    "--same",
+    type=click.FloatRange(-1, 1),
+    help="Likeness (cosine) from which two faces are one person  [find.same_person, 0.6]",
+)
+
+
+@job("sort", kinds=("embedder",))
 @place
 @click.option("--by", default="hist", metavar="METHOD", help="The order  [default: hist]")
 @click.option("--target", default=2000, type=click.IntRange(1), help="Of `final`: how many to keep")
@@ -53,6 +55,7 @@ may_trash = click.option("--trash", is_flag=True, help="Move the others to FOLDE
 @click.option("--rename", is_flag=True, help="Call them 00000, 00001 and so on")
 @click.option("--folders", is_flag=True, help="Put groups into folders METHOD_000 and so on")
 @click.option("--bins", default=5, type=click.IntRange(1, 1000), help="How many groups  [5]")
+@with_same
 @with_json
 def sort(
     ctx: click.Context,
@@ -63,6 +66,7 @@ def sort(
     rename: bool,
     folders: bool,
     bins: int,
+    same: float | None,
     as_json: bool,
 ) -> None:
     """Sort the faces of FOLDER: print them in order, or rename or group them.
@@ -80,7 +84,9 @@ def sort(
         raise ConfigError("--rename and --folders exclude each other; choose one")
     with begin(ctx, {}) as run:
         groups = bins if folders else 0
-        chosen = sort_faces(run, folder, by=by, target=target, reverse=reverse, bins=groups)
+        chosen = sort_faces(
+            run, folder, by=by, target=target, reverse=reverse, bins=groups, same=same
+        )
         if rename or folders:
             moved = (
                 rename_sorted(run, chosen) if rename else move_into_groups(run, chosen, _word(by))
@@ -154,16 +160,30 @@ def duplicates(
         _finish(run, drop_duplicates(run, folder, bits=bits), output, trash, as_json)
 
 
-@job("filter")
+@job("filter", kinds=("embedder",))
 @place
 @click.option(
     "--where",
     "limits",
     multiple=True,
-    required=True,
     metavar="NAME=LOW..HIGH",
     help="Keep faces whose measurement lies there; may be repeated, either end may be missing",
 )
+@click.option(
+    "--like",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PLACE",
+    help="Keep the people of this faceset, face or photograph; may be repeated",
+)
+@click.option(
+    "--unlike",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="PLACE",
+    help="Leave out the people of this one; may be repeated",
+)
+@with_same
 @may_copy
 @may_trash
 @with_json
@@ -171,6 +191,9 @@ def filter_(
     ctx: click.Context,
     folder: Path,
     limits: tuple[str, ...],
+    like: tuple[Path, ...],
+    unlike: tuple[Path, ...],
+    same: float | None,
     output: Path | None,
     trash: bool,
     as_json: bool,
@@ -179,15 +202,19 @@ def filter_(
 
     Measurements: yaw, pitch, roll (degrees), size, side, rect (pixels), blur (0..1), motion-blur,
     laplacian, blur-fft, sharpness, mouth, eyes, brightness, hue, light, shade, black, black-share,
-    distance, blue, green, red, frame, number.
+    distance, blue, green, red, frame, number.  People are told apart by an embedder.
 
     \b
     mien faces filter faces/anna --where yaw=-45..45 --where size=100.. --trash
+    mien faces filter faces/all --like anna.jpg --same 0.5 -o faces/anna
     """
     from ..jobs.faces import filter_faces
 
+    if not (limits or like or unlike):
+        raise ConfigError("say which faces to keep: --where, --like or --unlike")
     with begin(ctx, {}) as run:
-        _finish(run, filter_faces(run, folder, limits=limits), output, trash, as_json)
+        chosen = filter_faces(run, folder, limits=limits, like=like, unlike=unlike, same=same)
+        _finish(run, chosen, output, trash, as_json)
 
 
 @job("restore-names")
@@ -262,109 +289,13 @@ def coverage(
         click.echo(f"and {len(bad) - most} more")
 
 
-@job("merge")
-@click.argument("folders", nargs=-1, required=True, type=click.Path(path_type=Path))
-@with_output
-@with_json
-def merge(ctx: click.Context, folders: tuple[Path, ...], output: Path, as_json: bool) -> None:
-    """Put the faces of several FOLDERS into one; of a packed set, unpack it.
-
-    \b
-    mien faces merge faces/anna-1 faces/anna-2 -o faces/anna
-    """
-    from ..jobs.faces_files import merge_faces
-
-    with begin(ctx, {}) as run:
-        done = merge_faces(run, folders=folders, output=output)
-    _say_written(done.place, done.written, done.skipped, as_json)
-
-
-@job("resize")
-@place
-@click.option("--size", required=True, type=click.IntRange(16, 8192), help="Side in pixels")
-@click.option("--face-type", type=click.Choice(FACE_TYPES), help="Also change the face type")
-@with_output
-@with_json
-def resize(
-    ctx: click.Context,
-    folder: Path,
-    size: int,
-    face_type: str | None,
-    output: Path,
-    as_json: bool,
-) -> None:
-    """Write the faces of FOLDER at another size, or as another face type.
-
-    \b
-    mien faces resize faces/anna --size 256 --face-type full -o faces/anna-256
-    """
-    from ..jobs.faces_files import resize_faces
-    from ..types import FaceType
-
-    kind = FaceType(face_type) if face_type else None
-    with begin(ctx, {}) as run:
-        done = resize_faces(run, folder=folder, output=output, size=size, face_type=kind)
-    _say_written(done.place, done.written, done.skipped, as_json)
-
-
-@job("sheet")
-@place
-@click.option("--by", default="face-yaw", metavar="METHOD", help="The order  [face-yaw]")
-@click.option("--count", default=60, type=click.IntRange(1, 1000), help="Faces to show  [60]")
-@click.option(
-    "--output", "-o", required=True, type=click.Path(path_type=Path), help="The picture to write"
-)
-def sheet(ctx: click.Context, folder: Path, by: str, count: int, output: Path) -> None:
-    """Show faces of FOLDER side by side, spread evenly over an order.
-
-    \b
-    mien faces sheet faces/anna --by blur -o anna.jpg
-    """
-    from ..jobs.faces_files import sheet_faces
-
-    with begin(ctx, {}) as run:
-        shown = sheet_faces(run, folder=folder, by=by, path=output, count=count)
-    click.echo(f"{output}: {shown} faces")
-
-
-@job("save-metadata")
-@place
-@click.option(
-    "--output", "-o", required=True, type=click.Path(path_type=Path), help="The file to write"
-)
-def save_metadata(ctx: click.Context, folder: Path, output: Path) -> None:
-    """Write what is known of the faces of FOLDER into one file, before other programs edit them."""
-    from ..jobs.faces_files import save_metadata as save
-
-    with begin(ctx, {}) as run:
-        count = save(run, folder=folder, path=output)
-    click.echo(f"{output}: {count} faces")
-
-
-@job("restore-metadata")
-@place
-@click.argument("saved", type=click.Path(path_type=Path))
-@with_json
-def restore_metadata(ctx: click.Context, folder: Path, saved: Path, as_json: bool) -> None:
-    """Put the metadata of the file SAVED back into the pictures of FOLDER.
-
-    Pictures are known by their names; they may have been scaled meanwhile.
-    """
-    from ..jobs.faces_files import restore_metadata as restore
-
-    with begin(ctx, {}) as run:
-        done = restore(run, folder=folder, path=saved)
-    _say_written(done.place, done.written, done.skipped, as_json)
-
-
 def _finish(run: Run, chosen: Chosen, output: Path | None, trash: bool, as_json: bool) -> None:
     """Do with a choice what the flags say: copy it, throw the rest away, or list it."""
     from ..jobs.faces import copy_kept, trash_left
 
     if output is not None:
-        if output.resolve() == chosen.folder.resolve():
-            raise ConfigError(f"-o {output}: is the faceset that is read; name another folder")
-        _say_written(output, copy_kept(run, chosen, output), len(chosen.unread), as_json)
+        done = copy_kept(run, chosen, output)
+        say_written(replace(done, skipped=done.skipped + len(chosen.unread)), as_json)
     if trash:
         _say_moved(trash_left(run, chosen), as_json)
     if output is None and not trash:
@@ -400,15 +331,5 @@ def _say_moved(moved: Any, as_json: bool) -> None:
     click.echo(f"{moved.folder}: {moved.moved} faces in their places{trashed}")
 
 
-def _say_written(folder: Path, written: int, skipped: int, as_json: bool) -> None:
-    if as_json:
-        click.echo(json.dumps({"faceset": str(folder), "written": written, "skipped": skipped}))
-        return
-    click.echo(f"{folder}: {written} faces written" + (f", {skipped} skipped" if skipped else ""))
-
-
-for each in (
-    *(sort, methods, best, duplicates, filter_, coverage, restore_names),
-    *(merge, resize, sheet, save_metadata, restore_metadata),
-):
+for each in (sort, methods, best, duplicates, filter_, coverage, restore_names, *commands):
     command.add_command(each)

@@ -63,6 +63,10 @@ def best_faces(
     return np.array(kept, np.int64), np.array(left + rest, np.int64)
 
 
+COVERING = (*_STEPS, "blur")
+"""The columns that `covering_faces` looks at."""
+
+
 def expression_space(table: Table) -> NDArray[np.float64]:
     """Pose, expression and light as places, so that 1 apart is as far as a model notices.  # (N, 6)
 
@@ -95,7 +99,6 @@ def covering_faces(table: Table, count: int) -> Places:
     away = np.full(total, np.inf)
     for _ in range(count - 1):
         away = np.minimum(away, np.linalg.norm(places - places[taken[-1]], axis=1))
-        worth = away * ranks
-        worth[taken] = -1
-        taken.append(int(np.argmax(worth)))
+        away[taken[-1]] = -1  # of a face that is taken, its copies keep 0
+        taken.append(int(np.argmax(away * ranks)))
     return np.array(taken, np.int64)

@@ -1,145 +1,58 @@
-"""The pass over a faceset, and what it leaves beside it so that nothing is decoded twice."""
+"""The pass over a faceset that measures what was not measured before."""
 
 from __future__ import annotations
 
-import io
-import json
+import os
 import threading
-import zipfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from ..atomic import write_whole
-from ..errors import InputError, OutputError, StoppedError
+from ..arrays import unit_vector
+from ..errors import InputError, StoppedError
 from ..faceset import Faceset
-from .measure import measure, origin
-from .table import COLUMNS, Group, Table, columns_of
+from .measure import crop_of, measure, origin
+from .store import Key, Measures, cache_path, save_somewhere
+from .table import Group, Table, columns_of
 
-_VERSION = 1
+if TYPE_CHECKING:
+    from ..stages import EmbedderStage
+    from ..types import Crop
+
 _AT_ONCE = 64
-CACHE_NAME = ".mien-measures.npz"
-
-Key = tuple[str, int, int]
-"""Name within the faceset, bytes, and time of the last change: a picture that was measured."""
 
 
-class Measures:
-    """What is known of pictures, by their key; kept in a file beside them."""
+@dataclass(frozen=True, slots=True)
+class Embedder:
+    """What tells people apart.
 
-    def __init__(self) -> None:
-        self.rows: dict[Key, int] = {}
-        self.done: NDArray[np.uint8] = np.zeros(0, np.uint8)
-        self.origins: list[str] = []
-        self.columns: dict[str, NDArray[Any]] = {}
+    name   with version, options and weights: another one's vectors cannot be compared with its own
+    stage  not yet open
+    """
 
-    @classmethod
-    def load(cls, path: Path) -> Measures:
-        """What the file holds; nothing where there is none, or it is damaged or of another age."""
-        try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
-                return cls._read(stored)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError):
-            return cls()
-        except zipfile.BadZipFile:
-            return cls()
+    name: str
+    stage: EmbedderStage
 
-    @classmethod
-    def _read(cls, stored: Mapping[str, NDArray[Any]]) -> Measures:
-        facts = json.loads(bytes(stored["facts"]).decode())
-        made = cls()
-        if facts["version"] != _VERSION:
-            return made
-        made.origins = [str(name) for name in facts["origins"]]
-        made.rows = {(str(a), int(b), int(c)): row for row, (a, b, c) in enumerate(facts["keys"])}
-        made.done = stored["done"]
-        count = len(made.rows)
-        if made.done.shape != (count,) or len(made.origins) != count:
-            raise ValueError("rows are missing")
-        for name, column in COLUMNS.items():
-            if name not in stored:
-                if (made.done & column.group).any():
-                    raise ValueError(f"column {name} is missing")
-                continue
-            values = stored[name]
-            if values.shape != (count, *column.shape) or values.dtype != column.dtype:
-                raise ValueError(f"column {name} is of another shape")
-            made.columns[name] = values
-        return made
 
-    def save(self, path: Path) -> None:
-        """Write the file, whole.  Raises OutputError where the place will not take it."""
-        facts = {"version": _VERSION, "keys": list(self.rows), "origins": self.origins}
-        buffer = io.BytesIO()
-        packed = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-        np.savez(buffer, facts=packed, done=self.done, **self.columns)  # type: ignore[arg-type]
-        write_whole(path, buffer.getvalue())
+@dataclass(slots=True)
+class _Measured:
+    """What was measured of a picture, and what the embedder is still to be asked."""
 
-    def lacking(self, key: Key, groups: Group) -> Group:
-        """The groups that were not measured of a picture."""
-        row = self.rows.get(key)
-        return groups if row is None else Group(int(groups) & ~int(self.done[row]))
-
-    def take(self, keys: Sequence[Key], groups: Group) -> tuple[list[str], dict[str, Any]]:
-        """Origins and columns of pictures that were all measured."""
-        rows = np.array([self.rows[key] for key in keys], np.int64)
-        return (
-            [self.origins[row] for row in rows],
-            {name: self.columns[name][rows] for name in columns_of(groups)},
-        )
-
-    def put(self, entries: Sequence[tuple[Key, Group, str, Mapping[str, Any]]]) -> None:
-        """Add what was measured of some pictures."""
-        if not entries:
-            return
-        for key, _, name, _ in entries:
-            if key not in self.rows:
-                self.rows[key] = len(self.rows)
-                self.origins.append(name)
-        count = len(self.rows)
-        self.done = _grown(self.done, count, (), np.uint8)
-        for group in Group:
-            if not any(each[1] & group for each in entries):
-                continue
-            for name in columns_of(group):
-                column = COLUMNS[name]
-                old = self.columns.get(name, np.zeros((0, *column.shape), column.dtype))
-                self.columns[name] = _grown(old, count, column.shape, column.dtype)
-        for name, values in self.columns.items():
-            self.columns[name] = _grown(values, count, COLUMNS[name].shape, COLUMNS[name].dtype)
-        for key, groups, _, found in entries:
-            row = self.rows[key]
-            self.done[row] |= int(groups)
-            for name, value in found.items():
-                self.columns[name][row] = value
-
-    def only(self, keys: Sequence[Key]) -> Measures:
-        """Without the pictures that are no longer there."""
-        kept = [key for key in keys if key in self.rows]
-        rows = np.array([self.rows[key] for key in kept], np.int64)
-        made = Measures()
-        made.rows = {key: row for row, key in enumerate(kept)}
-        made.origins = [self.origins[row] for row in rows]
-        made.done = self.done[rows] if len(rows) else made.done
-        made.columns = {name: values[rows] for name, values in self.columns.items() if len(rows)}
-        return made
-
-    def rename(self, names: Mapping[str, str]) -> None:
-        """Follow pictures to their new names."""
-        self.rows = {
-            (names.get(name, name), size, time): row
-            for (name, size, time), row in self.rows.items()
-        }
+    groups: Group
+    origin: str
+    found: dict[str, Any]
+    crop: Crop | None
 
 
 def measure_faces(
     faceset: Faceset,
     groups: Group,
     *,
+    columns: Sequence[str] = (),
+    embedder: Embedder | None = None,
     elsewhere: Path | None = None,
     threads: int = 1,
     cancel: threading.Event | None = None,
@@ -147,122 +60,130 @@ def measure_faces(
 ) -> Table:
     """Measure every face of a set that can be read; `faceset.notes` tells of the others.
 
+    columns    those that are wanted, where not all of the groups are: a large set's histograms and
+               pictures fill a gigabyte
+    embedder   needed for `Group.IDENTITY`
     elsewhere  a folder for what was measured where the set's own cannot be written
     Pictures known from an earlier pass are neither read nor decoded.  Raises InputError where not
     one can be read, StoppedError after `cancel`: what was measured by then is kept.
     """
+    if groups & Group.IDENTITY and embedder is None:
+        raise ValueError("identities need an embedder")
     places = [cache_path(faceset.folder)]
     if elsewhere is not None:
         places.append(elsewhere / f"{_address(faceset.folder)}.npz")
     place = next((path for path in places if path.is_file()), places[0])
-    known = Measures.load(place)
-    keys = dict(zip(faceset.paths, _keys(faceset), strict=True))
-    missing = [
-        (path, key, lacking)
-        for path, key in keys.items()
-        if key is not None and (lacking := known.lacking(key, groups))
-    ]
-    readable = {path for path, key in keys.items() if key is not None}
-    entries: list[tuple[Key, Group, str, Mapping[str, Any]]] = []
-    passed = _passed(faceset, missing, threads, cancel)
+    keys = {path: key for path, key in zip(faceset.paths, _keys(faceset), strict=True) if key}
+    columns = columns or columns_of(groups)
+    known = _known(Measures.load(place, columns), embedder)
+    missing = _missing(known, keys, groups)
+    if missing:
+        known = _known(Measures.load(place), embedder)  # what is written anew is written whole
+        missing = _missing(known, keys, groups)
+        known.make_room([key for _, key, _ in missing])
+    passed = _passed(faceset, missing, embedder, threads, cancel)
     try:
         for number, ((path, key, _), answer) in enumerate(zip(missing, passed, strict=True), 1):
             if isinstance(answer, str):
                 faceset.notes.append(answer)
-                readable.discard(path)
+                del keys[path]
             else:
-                entries.append((key, *answer))
+                known.put(key, answer.groups, answer.origin, answer.found)
             advance(len(faceset) - len(missing) + number)
     finally:
-        known.put(entries)
         if missing:
-            _save(known.only([key for key in keys.values() if key]), places)
-    paths = tuple(path for path in faceset.paths if path in readable)
-    if not paths:
+            save_somewhere(known.only(list(keys.values())), places)
+    if not keys:
         said = faceset.notes[0] if faceset.notes else "no picture is left"
         raise InputError(f"faceset '{faceset.folder}': holds no readable face; the first: {said}")
-    origins, values = known.take([found for path in paths if (found := keys[path])], groups)
-    return Table(paths, tuple(origins), values)
+    origins, values = known.take(list(keys.values()), columns)
+    return Table(tuple(keys), tuple(origins), values)
 
 
-def follow(folder: Path, names: Mapping[str, str]) -> None:
-    """Let what was measured follow pictures of a folder to their new names."""
-    place = cache_path(folder)
-    known = Measures.load(place)
-    if known.rows:
-        known.rename(names)
-        _save(known, [place])
+def _known(known: Measures, embedder: Embedder | None) -> Measures:
+    if embedder is not None:
+        known.embedded_by(embedder.name)
+    return known
 
 
-def cache_path(folder: Path) -> Path:
-    """Where the measurements of a faceset lie: in its folder, or beside the file that holds it."""
-    if folder.is_file():
-        return folder.with_name(f".{folder.name}{CACHE_NAME}")
-    return folder / CACHE_NAME
-
-
-def _save(known: Measures, places: Sequence[Path]) -> None:
-    for place in places:
-        try:
-            known.save(place)
-        except OutputError:  # read-only: it costs a second pass, nothing else
-            continue
-        return
+def _missing(
+    known: Measures, keys: dict[Path, Key], groups: Group
+) -> list[tuple[Path, Key, Group]]:
+    return [
+        (path, key, lacking)
+        for path, key in keys.items()
+        if (lacking := known.lacking(key, groups))
+    ]
 
 
 def _passed(
     faceset: Faceset,
     missing: Sequence[tuple[Path, Key, Group]],
+    embedder: Embedder | None,
     threads: int,
     cancel: threading.Event | None,
-) -> Iterator[tuple[Group, str, dict[str, Any]] | str]:
+) -> Iterator[_Measured | str]:
     """The measurements of each, or a sentence about why there are none."""
 
-    def one(item: tuple[Path, Key, Group]) -> tuple[Group, str, dict[str, Any]] | str:
+    def one(item: tuple[Path, Key, Group]) -> _Measured | str:
         path, _, groups = item
         try:
             if groups == Group.RECORD:
                 record = faceset.store.record(path)
-                return groups, origin(record), measure(None, record, groups)
+                return _Measured(groups, origin(record), measure(None, record, groups), None)
             image, record = faceset.store.read(path)
-            return groups, origin(record), measure(image, record, groups)
         except InputError as error:
             return f"skipped {error}"
+        asked = embedder is not None and bool(groups & Group.IDENTITY)
+        crop = crop_of(image, record, embedder.stage.spec) if asked and embedder else None
+        return _Measured(groups, origin(record), measure(image, record, groups), crop)
 
-    with ThreadPoolExecutor(max(1, threads)) as pool:
+    with ThreadPoolExecutor(max(1, threads)) as pool, ExitStack() as stack:
+        if embedder is not None and missing:
+            stack.callback(embedder.stage.close)
+            embedder.stage.open()
         for start in range(0, len(missing), _AT_ONCE):
             if cancel is not None and cancel.is_set():
                 raise StoppedError(
                     f"{faceset.folder}: stopped after {start} of {len(missing)} faces; run it again"
                 )
-            yield from pool.map(one, missing[start : start + _AT_ONCE])
+            answers = list(pool.map(one, missing[start : start + _AT_ONCE]))
+            if embedder is not None:
+                embed(embedder.stage, [each for each in answers if isinstance(each, _Measured)])
+            yield from answers
+
+
+def embed(stage: EmbedderStage, measured: Sequence[_Measured]) -> None:
+    """Ask for the identities of the faces that have a crop, in the stage's batches."""
+    asked = [each for each in measured if each.crop is not None]
+    for start in range(0, len(asked), stage.batch_size):
+        part = asked[start : start + stage.batch_size]
+        vectors = stage([each.crop for each in part if each.crop is not None])
+        for each, vector in zip(part, vectors, strict=True):
+            each.found["identity"] = unit_vector(vector)
+            each.crop = None
 
 
 def _keys(faceset: Faceset) -> Iterator[Key | None]:
     """The key of every picture; None, with a note, for one that has gone."""
+    folder, inside = faceset.folder, f"{faceset.folder}{os.sep}"
+    packs = (folder / "faceset.pak", *((folder,) if folder.is_file() else ()))
     for path in faceset.paths:
-        name = path.name
-        if path.is_relative_to(faceset.folder):
-            name = path.relative_to(faceset.folder).as_posix()
-        for place in (path, faceset.folder / "faceset.pak", faceset.folder):
-            try:
-                facts = place.stat()
-            except OSError:
-                continue
-            if place != faceset.folder or faceset.folder.is_file():
-                yield name, facts.st_size, facts.st_mtime_ns
-                break
-        else:
+        text = str(path)  # `relative_to` takes longer than all else here
+        name = text[len(inside) :].replace(os.sep, "/") if text.startswith(inside) else path.name
+        facts = next((found for each in (path, *packs) if (found := _stat(each))), None)
+        if facts is None:
             faceset.notes.append(f"skipped face '{path}': it is no longer there")
             yield None
+        else:
+            yield name, facts.st_size, facts.st_mtime_ns
 
 
-def _grown(values: NDArray[Any], count: int, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-    if len(values) >= count:
-        return values
-    made = np.zeros((count, *shape), dtype)
-    made[: len(values)] = values
-    return made
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
 
 
 def _address(folder: Path) -> str:

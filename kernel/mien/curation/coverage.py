@@ -21,7 +21,11 @@ UNUSED = 3.0
 ALIKE_BITS = 8
 _BINS = 12
 _ENOUGH = 3
-_BLOCK = 1024
+_BLOCK = 64
+_REACHES = (0.1, 0.5, np.inf)
+"""Steps along one axis within which the nearest is sought first."""
+COLUMNS = ("yaw", "pitch", "mouth", "eyes", "light", "shade", "sharpness", "hash", "landmarks")
+"""All that coverage, its picture and its report look at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,13 +152,36 @@ def _middle(values: Floats) -> float:
 
 
 def _nearest(rows: Floats, among: Floats) -> tuple[NDArray[np.int64], Floats]:
-    """For each row the nearest of the others, and how far it is."""
-    places = np.empty(len(rows), np.int64)
+    """For each row the nearest of the others, and how far it is.
+
+    Both are walked along the axis on which they are spread most: who is further away along it than
+    the nearest found so far need not be looked at.
+    """
+    axis = int(np.argmax(among.std(axis=0)))
+    order = np.argsort(among[:, axis], kind="stable")
+    among = among[order]
     squares = np.square(among).sum(axis=1)
+    places = np.zeros(len(rows), np.int64)
+    away = np.full(len(rows), np.inf)
+    sorted_rows = np.argsort(rows[:, axis], kind="stable")
     for start in range(0, len(rows), _BLOCK):
-        part = rows[start : start + _BLOCK]
-        places[start : start + _BLOCK] = np.argmin(squares - 2 * part @ among.T, axis=1)
-    return places, np.linalg.norm(rows - among[places], axis=1)
+        part = sorted_rows[start : start + _BLOCK]
+        for reach in _REACHES:
+            along = rows[part, axis]
+            first, behind = np.searchsorted(
+                among[:, axis], (along.min() - reach, along.max() + reach), side="left"
+            )
+            if first < behind:
+                block = slice(first, behind)
+                nearest = first + np.argmin(
+                    squares[block] - 2 * rows[part] @ among[block].T, axis=1
+                )
+                places[part] = order[nearest]
+                away[part] = np.linalg.norm(rows[part] - among[nearest], axis=1)
+            part = part[away[part] > reach]
+            if not len(part):
+                break
+    return places, away
 
 
 def _reason(difference: Floats) -> str:

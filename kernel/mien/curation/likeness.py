@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 from numpy.typing import NDArray
 
 WIDEST = 15
 """Most bits that two pictures may differ in: of 16 bands of 16 bits one is then the same."""
 
-_PAIRS_AT_ONCE = 1 << 20
-_SMALL = 24
-"""Pictures in a bucket up to which its pairs are told along with those of other buckets."""
+_FEW = 256
+"""Kept pictures with a band in common that are compared one by one; more are compared with all."""
+
+_BANDS = np.arange(16, dtype=np.uint32) << 16
+"""Added to the bands of a picture, so that each has keys of its own."""
 
 
 def near_duplicates(
@@ -22,69 +22,65 @@ def near_duplicates(
 
     hashes  (N, 4);  rank  (N,), of alike pictures the one with the largest is kept
     bits    in how many bits of 256 pictures may differ and still be alike, 0..15
-    A picture is dropped only if a kept one is that near, so nothing is lost along a chain of small
-    changes.  Two pictures are compared where one of 16 bands of their bits is equal.
+    Pictures are looked at by rank, each only beside those that are kept by then: it is dropped only
+    if one of them is that near, so nothing is lost along a chain of small changes, and a thousand
+    pictures that are all alike cost no more than others.
     """
     if not 0 <= bits <= WIDEST:
         raise ValueError(f"bits is {bits}, must be 0..{WIDEST}")
     order = np.argsort(-np.nan_to_num(rank), kind="stable")
-    place = np.empty(len(order), np.int64)
-    place[order] = np.arange(len(order))
-    alike: dict[int, list[int]] = {}
-    for better, worse in _alike(hashes[order], bits):
-        for one, other in zip(better.tolist(), worse.tolist(), strict=True):
-            alike.setdefault(other, []).append(one)
     repeats = np.full(len(order), -1, np.int64)
-    for at in range(len(order)):
-        for other in sorted(alike.get(at, ())):
-            if repeats[order[other]] < 0:
-                repeats[order[at]] = order[other]
-                break
+    kept = _Kept(bits, len(order))
+    rows = np.ascontiguousarray(hashes[order])
+    for row, words in zip(order.tolist(), rows, strict=True):
+        repeats[row] = kept.first_near(row, words)
     return repeats
 
 
-def _alike(
-    hashes: NDArray[np.uint64], bits: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Pairs of pictures within so many bits, the earlier one first; no pair twice."""
-    bands = np.ascontiguousarray(hashes).view(np.uint16).reshape(len(hashes), -1)
-    for number in range(bands.shape[1]):
-        order = np.argsort(bands[:, number], kind="stable")
-        for one, other in _bucket_pairs(order, bands[order, number], hashes, bits):
-            # A pair that an earlier band has told already.
-            fresh = ~(bands[one, :number] == bands[other, :number]).any(axis=1)
-            yield one[fresh], other[fresh]
+class _Kept:
+    """The pictures that are kept, findable by each band of their bits."""
 
+    def __init__(self, bits: int, most: int) -> None:
+        self._bits = bits
+        self._rows: list[int] = []
+        self._numbers: list[int] = []
+        self._words = np.zeros((most, 4), np.uint64)
+        self._same: dict[int, int] = {}
+        self._bands: dict[int, list[int]] = {}
 
-def _bucket_pairs(
-    order: NDArray[np.int64], values: NDArray[np.uint16], hashes: NDArray[np.uint64], bits: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Near pairs among pictures of equal value, which stand side by side in `order`."""
-    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])
-    counts = np.diff(np.r_[starts, len(values)])
-    last = np.repeat(starts + counts, counts)  # where the bucket of each ends
-    # Small buckets all at once, each picture with the next one, the one after that, and so on.
-    at = np.flatnonzero(np.repeat(counts, counts) <= _SMALL)
-    for step in range(1, _SMALL):
-        at = at[at + step < last[at]]
-        one, other = order[at], order[at + step]
-        near = np.bitwise_count(hashes[one] ^ hashes[other]).sum(axis=1) <= bits
-        yield one[near], other[near]
-    for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
-        if count <= _SMALL:
-            continue
-        members = order[start : start + count]
-        rows_at_once = max(1, _PAIRS_AT_ONCE // count)
-        for first in range(0, count, rows_at_once):
-            rows = members[first : first + rows_at_once]
-            near = (_apart(hashes[rows], hashes[members]) <= bits) & (rows[:, None] < members)
-            found, partner = np.nonzero(near)
-            yield rows[found], members[partner]
+    def first_near(self, row: int, words: NDArray[np.uint64]) -> int:
+        """The row of the first kept picture that is near; -1 where none is, then this is kept."""
+        number = int.from_bytes(words.tobytes(), "little")
+        same = self._same.get(number)
+        if same is not None:
+            return same
+        bands = (words.view(np.uint16) + _BANDS).tolist()
+        place = self._near(words, number, bands)
+        if place >= 0:
+            self._same[number] = self._rows[place]
+            return self._rows[place]
+        place = len(self._rows)
+        self._same[number] = row
+        self._words[place] = words
+        self._rows.append(row)
+        self._numbers.append(number)
+        for band in bands:
+            self._bands.setdefault(band, []).append(place)
+        return -1
 
-
-def _apart(some: NDArray[np.uint64], many: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """In how many bits they differ.  # (A, 4), (B, 4) -> (A, B)"""
-    apart = np.zeros((len(some), len(many)), np.int64)
-    for word in range(some.shape[1]):
-        apart += np.bitwise_count(some[:, None, word] ^ many[None, :, word])
-    return apart
+    def _near(self, words: NDArray[np.uint64], number: int, bands: list[int]) -> int:
+        found = [self._bands[band] for band in bands if band in self._bands]
+        if sum(map(len, found)) <= _FEW:
+            numbers, most = self._numbers, self._bits
+            return min(
+                (
+                    place
+                    for places in found
+                    for place in places
+                    if (numbers[place] ^ number).bit_count() <= most
+                ),
+                default=-1,
+            )
+        apart = np.bitwise_count(self._words[: len(self._rows)] ^ words).sum(axis=1)
+        near = apart <= self._bits
+        return int(near.argmax()) if near.any() else -1

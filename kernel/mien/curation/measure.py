@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from ..arrays import Image, as_dtype, as_float
 from ..faceset import FaceRecord
-from ..geometry import MEAN_FACE, align_unit, hull_mask, pose, transform
+from ..geometry import MEAN_FACE, align_unit, hull_mask, make_crop, pose, transform
+from ..types import Crop, CropSpec, Face, Frame
 from .sharpness import cpbd, fine_frequencies, laplacian, motion_blur
 from .table import HASH_WORDS, THUMB, Group
 
@@ -38,7 +39,7 @@ def measure(image: Image | None, record: FaceRecord, groups: Group) -> dict[str,
     found: dict[str, Any] = {}
     if groups & Group.RECORD:
         found |= _of_record(record)
-    if image is None:
+    if image is None or not groups & (Group.PICTURE | Group.SHARP):
         return found
     picture = image if image.dtype == np.uint8 else as_dtype(as_float(image), np.uint8)
     inside = hull_mask(record.landmarks, record.size) > 0.5
@@ -48,6 +49,15 @@ def measure(image: Image | None, record: FaceRecord, groups: Group) -> dict[str,
     if groups & Group.SHARP:
         found |= _of_sharpness(picture, masked, inside)
     return found
+
+
+def crop_of(image: Image, record: FaceRecord, spec: CropSpec) -> Crop | None:
+    """A stored face as an embedder wants to see it; None where its landmarks fit no head."""
+    face = Face(box=(0.0, 0.0, float(record.size), float(record.size)), landmarks=record.landmarks)
+    try:
+        return make_crop(Frame(index=record.frame_index, image=image), face, spec)
+    except ValueError:
+        return None
 
 
 def origin(record: FaceRecord) -> str:

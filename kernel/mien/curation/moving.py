@@ -2,21 +2,24 @@
 
 What is to move is written down first.  Then every picture goes to a name of its own, then to its
 place; whoever finds the note later finishes the work.  A second note keeps the first name of every
-picture, so that any sorting can be undone.  Nothing is ever deleted or written over.
+picture, so that any sorting can be undone.  What was drawn on a picture goes where it goes.
+Nothing is ever deleted or written over.
 """
 
 from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..atomic import reason, write_whole
 from ..errors import InputError, OutputError
-from .cached import follow
+from ..labels import FOLDER, companions
+from .store import follow
 
 _MOVES = ".mien-moves.json"
 _NAMES = ".mien-names.json"
@@ -69,19 +72,23 @@ def back(folder: Path) -> list[Move]:
 
 
 def apply(folder: Path, moves: Sequence[Move]) -> dict[str, str]:
-    """Move pictures of a faceset; the place of each by its old one.
+    """Move pictures of a faceset and what belongs to them; the place of each by its old one.
 
     A name that another picture has, and keeps, gets a number behind it.  Raises OutputError where
     the folder cannot be written; what was begun is finished by the next call, or `finish`.
     """
     finish(folder)
-    leaving = {move.now for move in moves}
+    places = {move.now.rpartition("/")[0] for move in moves}
+    drawn = {place for place in places if holds_drawings(folder / place)}
+    leaving = {each.now for move in moves for each in (move, *_belongings(folder, move, drawn))}
     taken: set[str] = set()
-    free = []
+    free: list[Move] = []
+    beside: list[Move] = []
     for move in moves:
-        then = _free(folder, move.then, taken, leaving)
-        taken.add(then.casefold())
-        free.append(Move(move.now, then))
+        found, belongings = _free(folder, move, taken, leaving, drawn)
+        taken |= {each.then.casefold() for each in (found, *belongings)}
+        free.append(found)
+        beside += belongings
     if not free:
         return {}
     names = original_names(folder)
@@ -89,7 +96,13 @@ def apply(folder: Path, moves: Sequence[Move]) -> dict[str, str]:
     for move, first in zip(free, firsts, strict=True):
         if not move.then.startswith("../") and move.then != first:
             names[move.then] = first
-    _write_note(folder, 1, free, names)
+    try:
+        _write_note(folder, 1, [*free, *beside], names)
+    except OutputError as error:
+        raise OutputError(
+            f"{folder}: pictures cannot be moved here ({error}); copy the set with "
+            f"'mien faces merge {folder} -o NEW', and go on with NEW"
+        ) from error
     finish(folder)
     return {move.now: move.then for move in free}
 
@@ -117,15 +130,16 @@ def finish(folder: Path) -> bool:
         for number, move in enumerate(moves):
             between = folder / f"{_STEP}{number:06d}"
             if between.exists():
-                target = folder / _free(folder, move.then, set(), set())
+                target = folder / _numbered_free(folder, move.then)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 _rename(between, target)
-        write_whole(folder / _NAMES, json.dumps(names, ensure_ascii=False).encode())
+        write_whole(folder / _NAMES, json.dumps(names).encode())
         follow(folder, {move.now: move.then for move in moves})
         note.unlink()
     except OSError as error:
         raise OutputError(f"{folder}: pictures cannot be moved ({reason(error)})") from error
-    for parent in {(folder / move.now).parent for move in moves} - {folder}:
+    left = {(folder / move.now).parent for move in moves} - {folder}
+    for parent in sorted(left, key=lambda each: -len(each.parts)):
         with contextlib.suppress(OSError):
             parent.rmdir()  # only where it is empty
     return True
@@ -153,25 +167,72 @@ def _rename(now: Path, then: Path) -> None:
 
 def _write_note(folder: Path, step: int, moves: Sequence[Move], names: Mapping[str, str]) -> None:
     stored = {"step": step, "moves": [(move.now, move.then) for move in moves], "names": names}
-    write_whole(folder / _MOVES, json.dumps(stored, ensure_ascii=False).encode())
+    write_whole(folder / _MOVES, json.dumps(stored).encode())
 
 
 def _inside(path: Path, folder: Path) -> str:
     if not path.is_relative_to(folder) or not path.exists():
         raise OutputError(
-            f"{path}: does not lie in the folder {folder} by itself, so it cannot be moved; "
-            "unpack the set first"
+            f"{path}: does not lie in the folder {folder} by itself, so it cannot be moved; if the "
+            "set is packed, unpack the set first; if it has just changed, run this again"
         )
     return path.relative_to(folder).as_posix()
 
 
-def _free(folder: Path, then: str, taken: set[str], leaving: set[str]) -> str:
-    """The name, or one with a number where a picture that stays has it."""
-    path, number = PurePosixPath(then), 1
-    while then.casefold() in taken or (then not in leaving and (folder / then).exists()):
+def holds_drawings(folder: Path) -> bool:
+    """Whether anything in a folder may belong to its pictures: to ask for each takes far longer."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(
+                entry.name == FOLDER or (entry.name.endswith(".json") and entry.name[0] != ".")
+                for entry in entries
+            )
+    except OSError:
+        return False
+
+
+def _belongings(folder: Path, move: Move, drawn: Collection[str]) -> list[Move]:
+    """The moves of the files that belong to a picture; `drawn` are the places that have some."""
+    if move.now.rpartition("/")[0] not in drawn:
+        return []
+    pairs = companions(folder / move.now, folder / move.then)
+    return [
+        Move(now.relative_to(folder).as_posix(), then.relative_to(folder).as_posix())
+        for now, then in pairs
+    ]
+
+
+def _free(
+    folder: Path, move: Move, taken: set[str], leaving: set[str], drawn: Collection[str]
+) -> tuple[Move, list[Move]]:
+    """The move, and those of its belongings, to a name that none that stays has, and none of
+    `taken`."""
+    number = 1
+    while True:
+        found = Move(move.now, _with_number(move.then, number))
+        belongings = _belongings(folder, found, drawn)
+        places = [each.then for each in (found, *belongings)]
+        if not any(
+            place.casefold() in taken or (place not in leaving and (folder / place).exists())
+            for place in places
+        ):
+            return found, belongings
         number += 1
-        then = (path.parent / f"{path.stem[:60]}-{number}{path.suffix}").as_posix()
-    return then
+
+
+def _numbered_free(folder: Path, then: str) -> str:
+    """The name, or one with a number where something has appeared there meanwhile."""
+    number = 1
+    while (folder / _with_number(then, number)).exists():
+        number += 1
+    return _with_number(then, number)
+
+
+def _with_number(then: str, number: int) -> str:
+    if number == 1:
+        return then
+    path = PurePosixPath(then)
+    return (path.parent / f"{path.stem[:60]}-{number}{path.suffix}").as_posix()
 
 
 def _is_safe(place: str, folder: Path | None = None) -> bool:

@@ -11,14 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .best import best_faces
-from .distance import (
-    bhattacharyya,
-    bhattacharyya_pairs,
-    chain,
-    city_block,
-    histogram_roots,
-    unlikeness,
-)
+from .distance import city_block, histogram_roots, unlikeness
+from .nearest import chain, chain_of_histograms
+from .people import SAME, tell_apart
 from .table import Group, Table
 
 Scores = NDArray[np.float64]
@@ -30,11 +25,13 @@ class Order:
     """Faces in order; which are left out, and the score of each where the method has one.
 
     kept, left  rows of the table;  scores  (N,) by row, or None
+    groups      the kept ones as the order itself groups them; empty where it does not
     """
 
     kept: NDArray[np.int64]
     left: NDArray[np.int64]
     scores: Scores | None = None
+    groups: tuple[NDArray[np.int64], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +41,6 @@ class Method:
     summary: str
     groups: Group
     run: Callable[[Table, int], Order]
-    unit: str = ""
 
 
 def _by(
@@ -66,13 +62,12 @@ def _mix(blue: float, green: float, red: float) -> Callable[[Table], Scores]:
 
 
 def _chain_of_colours(table: Table, target: int) -> Order:
-    walk = chain(histogram_roots(table["colours"]), bhattacharyya, pairs=bhattacharyya_pairs)
+    walk = chain_of_histograms(histogram_roots(table["colours"]))
     return Order(walk, walk[:0])
 
 
 def _chain_of_first(table: Table, target: int) -> Order:
-    roots = histogram_roots(table["colours"][:, :1])
-    walk = chain(roots, bhattacharyya, pairs=bhattacharyya_pairs)
+    walk = chain_of_histograms(histogram_roots(table["colours"][:, :1]))
     return Order(walk, walk[:0])
 
 
@@ -123,6 +118,24 @@ def _best(sharpness: str) -> Callable[[Table, int], Order]:
     return run
 
 
+def by_person(table: Table, same: float) -> Order:
+    """The person with most faces first, of each the likest first; unknown faces come last.
+
+    same  cosine from which two faces show the same person.  The score is the cosine to the middle
+          of the person's faces.
+    """
+    identities = table["identity"]
+    numbers, middles = tell_apart(identities, same)
+    known = numbers >= 0
+    scores = np.full(len(table), np.nan)
+    scores[known] = np.einsum("nd,nd->n", identities[known], middles[numbers[known]])
+    numbers = np.where(known, numbers, len(middles))
+    order = np.lexsort((-scores, numbers))
+    ends = np.cumsum(np.bincount(numbers, minlength=len(middles) + 1))
+    groups = tuple(part for part in np.split(order, ends[:-1]) if len(part))
+    return Order(order, order[:0], scores, groups)
+
+
 _R, _P, _S = Group.RECORD, Group.PICTURE, Group.SHARP
 
 METHODS: Mapping[str, Method] = {
@@ -160,8 +173,12 @@ METHODS: Mapping[str, Method] = {
     "light": Method("brightest face first", _P, _by("light")),
     "mouth": Method("widest open mouth first", _R, _by("mouth")),
     "eyes": Method("widest open eyes first", _R, _by("eyes")),
+    "identity": Method(
+        "person by person, with most faces first", Group.IDENTITY, lambda t, _: by_person(t, SAME)
+    ),
 }
-"""The first seventeen are DeepFaceLab's (and the roll), then faceswap's, then four of our own."""
+"""The first seventeen are DeepFaceLab's (and the roll), then faceswap's, then four of our own; the
+last needs an embedder."""
 
 ANGLES = frozenset(("face-yaw", "face-pitch", "face-roll"))
 SHARES = frozenset(("color-black",))
@@ -171,8 +188,12 @@ def grouped(method: str, order: Order, table: Table, bins: int) -> list[NDArray[
     """The kept faces in groups, first to last, each in order; empty groups stay in the list.
 
     Angles fall into bins over 90 to -90 degrees, shares over 0 to 100, other scores over the
-    range that the set has; orders without a score are cut into even parts.
+    range that the set has; orders without a score are cut into even parts.  Of an order with
+    groups of its own the last bin takes all that are too many.
     """
+    if order.groups:
+        first, rest = order.groups[: bins - 1], order.groups[bins - 1 :]
+        return [*first, *([np.concatenate(rest)] if rest else [])]
     if order.scores is None or method in ("final", "final-fast"):
         return [part.astype(np.int64) for part in np.array_split(order.kept, bins)]
     scores = np.nan_to_num(order.scores[order.kept])

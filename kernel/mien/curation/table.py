@@ -13,19 +13,23 @@ from numpy.typing import NDArray
 
 
 class Group(IntFlag):
-    """Measurements that are made together: what is known, what the picture shows, how sharp."""
+    """Measurements that are made together: what is known, what the picture shows, how sharp, who.
+
+    Only the last needs a plugin: an embedder.
+    """
 
     RECORD = 1
     PICTURE = 2
     SHARP = 4
+    IDENTITY = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One measurement: its group, shape and dtype of a row."""
+    """One measurement: its group, shape and dtype of a row; None in a shape is any length."""
 
     group: Group
-    shape: tuple[int, ...] = ()
+    shape: tuple[int | None, ...] = ()
     dtype: Any = np.float64
 
 
@@ -64,6 +68,7 @@ COLUMNS: Mapping[str, Column] = {
     "laplacian": Column(Group.SHARP),
     "blur-fft": Column(Group.SHARP),
     "sharpness": Column(Group.SHARP),
+    "identity": Column(Group.IDENTITY, (None,), np.float32),
 }
 """yaw, pitch, roll  radians, as `mien.geometry.pose` has them; not a number where none fits
 rect      area of the face's box, square pixels of the frame
@@ -80,9 +85,11 @@ colours, grey, masked-grey  counts by value: of B, G, R; of grey; of grey, black
 hash      256 bits, alike for pictures that look alike;  thumb  the picture, reduced
 blur      CPBD of the face in grey, 0..1, larger is sharper; and three other measures of it
 sharpness  of the face at 256 pixels, without the edge that a mask would make; larger is sharper
+identity  the embedder's unit vector; zeros for a face that it cannot be asked about
 """
 
 ALL = Group.RECORD | Group.PICTURE | Group.SHARP
+"""All that needs no plugin."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

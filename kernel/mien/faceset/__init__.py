@@ -5,6 +5,7 @@ from __future__ import annotations
 from .base import POLYGONS, Alignments, FaceFile, FaceStore, FaceWriter, FrameFaces
 from .container import Header, check_whole, read_header
 from .files import (
+    PICTURES,
     check_square,
     decode_mask,
     decode_picture,
@@ -15,11 +16,14 @@ from .files import (
     with_record,
     write_face,
 )
-from .folder import Faceset, StoredFace, natural_key, pictures
+from .folder import Faceset, StoredFace, pictures
+from .order import natural_key
+from .pack import Pack, write_pack
 from .record import MAX_SIZE, RECORD_VERSION, FaceRecord
 
 __all__ = [
     "MAX_SIZE",
+    "PICTURES",
     "POLYGONS",
     "RECORD_VERSION",
     "Alignments",
@@ -30,6 +34,7 @@ __all__ = [
     "Faceset",
     "FrameFaces",
     "Header",
+    "Pack",
     "StoredFace",
     "check_square",
     "check_whole",
@@ -44,4 +49,5 @@ __all__ = [
     "read_record",
     "with_record",
     "write_face",
+    "write_pack",
 ]

@@ -9,13 +9,14 @@ from typing import Literal
 import numpy as np
 
 from ..arrays import Image, Mask, as_dtype, as_float
-from ..atomic import write_whole
+from ..atomic import reason, write_whole
 from ..errors import InputError, OutputError
 from .base import FOREIGN, FaceFile
 from .container import Header, check_whole, embed_jpeg, embed_png, read_header, without_text
 from .record import MAX_SIZE, FaceRecord, from_json, to_json
 
-SUFFIXES = (".jpg", ".jpeg", ".png")
+PICTURES = (".jpg", ".jpeg", ".png")
+"""Endings of the pictures that a faceset may hold."""
 
 
 def write_face(
@@ -63,13 +64,15 @@ def read_file(path: Path) -> FaceFile:
 
     Raises InputError as `read_face` does, but does not notice damage within the picture's pixels.
     """
-    record = read_record(path)
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"face '{path}': cannot be read ({error})") from error
-    check_whole(data, f"face '{path}'")
-    return FaceFile(name=path.stem, data=without_text(data), record=record)
+    where = f"face '{path}'"
+    return file_of(_bytes(path, where), path.stem, where)
+
+
+def file_of(data: bytes, name: str, where: str) -> FaceFile:
+    """A face as a file, from the bytes of that file."""
+    record = record_of(data, where)
+    check_whole(data, where)
+    return FaceFile(name=name, data=without_text(data), record=record)
 
 
 def decode_picture(data: bytes, size: int, where: str) -> Image:
@@ -100,9 +103,14 @@ def read_record(path: Path) -> FaceRecord:
     try:
         with path.open("rb") as stream:
             header = read_header(stream, where)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{where}: cannot be read ({error})") from error
+    except OSError as error:
+        raise InputError(f"{where}: cannot be read ({reason(error)})") from error
     return _record(header, where)
+
+
+def record_of(data: bytes, where: str) -> FaceRecord:
+    """What is known of a face, from the bytes of its file."""
+    return _record(read_header(BytesIO(data), where), where)
 
 
 def read_face(path: Path) -> tuple[Image, FaceRecord]:
@@ -110,12 +118,13 @@ def read_face(path: Path) -> tuple[Image, FaceRecord]:
 
     Raises InputError as `read_record` does, and where the picture breaks off.
     """
-    record = read_record(path)
     where = f"face '{path}'"
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{where}: cannot be read ({error})") from error
+    return face_of(_bytes(path, where), where)
+
+
+def face_of(data: bytes, where: str) -> tuple[Image, FaceRecord]:
+    """The crop and its record, from the bytes of a face's file."""
+    record = record_of(data, where)
     return decode_picture(data, record.size, where), record
 
 
@@ -150,6 +159,13 @@ def decode_mask(png: bytes, size: int) -> Mask:
             mask, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
         )
     return as_float(mask)[..., None]
+
+
+def _bytes(path: Path, where: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(f"{where}: cannot be read ({reason(error)})") from error
 
 
 def _encode(suffix: str, image: Image, settings: list[int]) -> bytes:

@@ -1,8 +1,8 @@
-"""A folder of faces, in the order a person would count them."""
+"""The faces of a place, in the order a person would count them."""
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,9 @@ from typing import TypeVar
 from ..arrays import Image
 from ..errors import InputError
 from .base import FOREIGN, FaceFile, FaceStore
-from .files import SUFFIXES, read_face, read_file, read_record
+from .files import PICTURES, read_face, read_file, read_record
+from .order import name_key
+from .pack import Pack
 from .record import FaceRecord
 
 T = TypeVar("T")
@@ -69,13 +71,15 @@ class Faceset:
     """
 
     def __init__(self, folder: Path, store: FaceStore | None = None) -> None:
-        """`store` reads files of another program; without one, `folder` holds pictures of ours.
+        """`store` reads files of another program; without one, `folder` holds pictures of ours, or
+        is a pack of them.
 
-        Raises InputError where the folder is missing or holds no JPEG or PNG.
+        Raises InputError where the place is missing or holds no JPEG or PNG.
         """
         self.folder = folder
-        self.store: FaceStore = store or Folder(folder)
+        self.store: FaceStore = store or (Pack(folder) if folder.is_file() else Folder(folder))
         self.notes: list[str] = []
+        self._noted: set[str] = set()
         self.paths = tuple(self.store.paths)
 
     def __len__(self) -> int:
@@ -117,7 +121,8 @@ class Faceset:
             )
 
     def _note(self, sentence: str) -> None:
-        if sentence not in self.notes:
+        if sentence not in self._noted:
+            self._noted.add(sentence)
             self.notes.append(sentence)
 
 
@@ -127,16 +132,17 @@ def pictures(folder: Path) -> tuple[Path, ...]:
     Raises InputError where the folder is missing or cannot be read.
     """
     try:
-        found = [path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES]
+        with os.scandir(folder) as entries:
+            names = [
+                entry.name
+                for entry in entries
+                # A hidden file is what an interrupted write left behind.
+                if entry.name[0] != "."
+                and os.path.splitext(entry.name)[1].lower() in PICTURES  # noqa: PTH122 - 100,000 names
+                and entry.is_file()
+            ]
     except FileNotFoundError as error:
         raise InputError(f"faceset '{folder}': there is no such folder") from error
     except OSError as error:
         raise InputError(f"faceset '{folder}': cannot be read ({error.strerror})") from error
-    # A hidden file is what an interrupted write left behind.
-    return tuple(sorted((path for path in found if path.name[0] != "."), key=natural_key))
-
-
-def natural_key(path: Path) -> tuple[tuple[int, str], ...]:
-    """Sorts `face_2` before `face_10`; names that differ only in case stay apart."""
-    words = re.findall(r"\d+|\D+", path.name)
-    return (*((int(w), "") if w.isdecimal() else (-1, w.lower()) for w in words), (-2, path.name))
+    return tuple(folder / name for name in sorted(names, key=name_key))

@@ -105,9 +105,13 @@ def to_json(record: FaceRecord) -> str:
         "extra": dict(record.extra),
     }
     try:
-        return json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(values, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text.encode()
+    except UnicodeEncodeError:  # a name that is no Unicode can only be written as escapes
+        return json.dumps(values, allow_nan=False, separators=(",", ":"))
     except TypeError as error:
         raise ValueError(f"FaceRecord.extra holds what JSON cannot: {error}") from error
+    return text
 
 
 def from_json(text: str, where: str) -> FaceRecord:

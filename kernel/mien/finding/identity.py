@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..arrays import unit_vector
 from ..pipeline import FaceStep, face_crop
 from ..stages import StageBase
 from ..types import Crop, Face, Packet, replace
@@ -31,7 +32,7 @@ class EmbedStep(FaceStep[Crop, "Vector"]):
     def answer(self, packet: Packet, answers: dict[int, Vector]) -> Packet:
         """The faces with their identities, as unit vectors."""
         faces = [
-            replace(face, identity=_unit(answers[position])) if position in answers else face
+            replace(face, identity=unit_vector(answers[position])) if position in answers else face
             for position, face in enumerate(packet.faces)
         ]
         return replace(packet, faces=tuple(faces))
@@ -60,10 +61,3 @@ class WantedStep(StageBase):
 
     def _is_one_of(self, identity: Vector, people: Sequence[Vector]) -> bool:
         return any(float(identity @ person) >= self._same for person in people)
-
-
-def _unit(vector: Vector) -> Vector:
-    import numpy as np
-
-    length = float(np.linalg.norm(vector))
-    return (vector / max(length, 1e-12)).astype(np.float32)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..atomic import write_whole
 from ..curation import (
     METHODS,
     Group,
-    Order,
     Table,
+    by_person,
     covering_faces,
     grouped,
+    likeness,
     measure_faces,
     near_duplicates,
 )
+from ..curation.best import COVERING
 from ..curation.moving import (
     Move,
     apply,
@@ -32,15 +33,17 @@ from ..curation.moving import (
     trash_folder,
 )
 from ..curation.orders import ANGLES
+from ..curation.people import Identities
 from ..curation.table import COLUMNS
-from ..errors import ConfigError, StoppedError
-from ..faceset import Faceset, with_record
+from ..errors import ConfigError, InputError
+from ..faceset import PICTURES, Faceset
+from ..finding.options import FindOptions
 from ..options import nearest
 from ..weights.store import default_cache
-from .import_faces import told_apart
+from .embedding import identities_of_photographs, identity_of_picture, make_embedder
+from .faces_copy import Written, copy_faces, tell_skipped
 from .run import Run
 
-_NAMED = 20
 _DEGREES = ("yaw", "pitch", "roll")
 
 
@@ -70,11 +73,16 @@ class Moved:
     trash: Path
 
 
-def measured(run: Run, folder: Path, groups: Group) -> tuple[Faceset, Table]:
-    """A faceset and its measurements; pictures that cannot be read are noted.
+def measured(
+    run: Run, folder: Path, groups: Group, columns: Sequence[str] = ()
+) -> tuple[Faceset, Table]:
+    """A faceset and its measurements, all of some groups or these columns of them; pictures that
+    cannot be read are noted.
 
-    Moves that were broken off are finished first.  Raises StoppedError after `run.cancel`.
+    Moves that were broken off are finished first.  Raises StoppedError after `run.cancel`,
+    PluginError where identities are asked for and no embedder is installed.
     """
+    embedder = make_embedder(run) if groups & Group.IDENTITY else None
     if folder.is_dir() and finish(folder):
         run.events.note(f"{folder}: pictures were still on their way; they are in their places now")
     faceset = run.context.faceset(folder)
@@ -83,6 +91,8 @@ def measured(run: Run, folder: Path, groups: Group) -> tuple[Faceset, Table]:
         table = measure_faces(
             faceset,
             groups,
+            columns=columns,
+            embedder=embedder,
             elsewhere=default_cache(os.environ) / "faces",
             threads=run.context.threads,
             cancel=run.cancel,
@@ -90,28 +100,35 @@ def measured(run: Run, folder: Path, groups: Group) -> tuple[Faceset, Table]:
         )
     finally:
         run.events.end()
-        for note in faceset.notes[:_NAMED]:
-            run.events.note(note)
-        if len(faceset.notes) > _NAMED:
-            run.events.note(f"{folder}: {len(faceset.notes) - _NAMED} more pictures were skipped")
+        tell_skipped(run, [faceset])
     return faceset, table
 
 
 def sort_faces(
-    run: Run, folder: Path, *, by: str, target: int = 2000, reverse: bool = False, bins: int = 0
+    run: Run,
+    folder: Path,
+    *,
+    by: str,
+    target: int = 2000,
+    reverse: bool = False,
+    bins: int = 0,
+    same: float | None = None,
 ) -> Chosen:
     """The faces of a set in an order.
 
     by  one of `mien.curation.METHODS`;  target  how many faces the best-of orders keep, about
-    bins  > 0: also cut the order into that many groups.  Raises ConfigError for an unknown order.
+    bins  > 0: also cut the order into that many groups
+    same  cosine from which two faces are one person; None as `find.same_person` says
+    Raises ConfigError for an unknown order.
     """
     method = METHODS.get(by)
     if method is None:
         raise ConfigError(f"--by {by}: no such order{nearest(by, METHODS)}")
     faceset, table = measured(run, folder, method.groups | Group.RECORD)
-    order = method.run(table, target)
+    order = by_person(table, _same(run, same)) if by == "identity" else method.run(table, target)
     if reverse:
-        order = Order(order.kept[::-1], order.left, order.scores)
+        groups_back = tuple(group[::-1] for group in order.groups[::-1])
+        order = replace(order, kept=order.kept[::-1], groups=groups_back)
     groups = grouped(by, order, table, bins) if bins else []
     scores = order.scores
     if scores is not None and by in ANGLES:
@@ -121,7 +138,7 @@ def sort_faces(
 
 def drop_duplicates(run: Run, folder: Path, *, bits: int) -> Chosen:
     """Of pictures that look the same the sharpest; how far they may differ is told in bits."""
-    faceset, table = measured(run, folder, Group.PICTURE | Group.SHARP)
+    faceset, table = measured(run, folder, Group.PICTURE | Group.SHARP, ("hash", "sharpness"))
     repeats = near_duplicates(table["hash"], table["sharpness"], bits)
     return _chosen(faceset, table, np.flatnonzero(repeats < 0), np.flatnonzero(repeats >= 0))
 
@@ -129,28 +146,70 @@ def drop_duplicates(run: Run, folder: Path, *, bits: int) -> Chosen:
 def choose_best(run: Run, folder: Path, *, count: int) -> Chosen:
     """So many faces that together show most of the poses, expressions and lights of the set."""
     groups = Group.RECORD | Group.PICTURE | Group.SHARP
-    faceset, table = measured(run, folder, groups)
+    faceset, table = measured(run, folder, groups, COVERING)
     kept = covering_faces(table, count)
     left = np.setdiff1d(np.arange(len(table)), kept)
     return _chosen(faceset, table, kept, left)
 
 
-def filter_faces(run: Run, folder: Path, *, limits: Sequence[str]) -> Chosen:
+def filter_faces(
+    run: Run,
+    folder: Path,
+    *,
+    limits: Sequence[str] = (),
+    like: Sequence[Path] = (),
+    unlike: Sequence[Path] = (),
+    same: float | None = None,
+) -> Chosen:
     """The faces that keep to all limits, such as `yaw=-30..30` or `size=100..`.
 
-    Angles are in degrees.  What is not known of a face keeps to no limit.  Raises ConfigError for a
-    limit that cannot be understood.
+    like, unlike  facesets, pictures or folders of the people who are wanted, and who are not
+    same          cosine from which two faces are one person; None as `find.same_person` says
+    Angles are in degrees.  What is not known of a face keeps to no limit.  With `like` the score is
+    the cosine to the likest face of those people.  Raises ConfigError for a limit that cannot be
+    understood, PluginError where people are named and no embedder is installed.
     """
     parsed = [_limit(words) for words in limits]
-    groups = Group(0)
+    groups = Group.IDENTITY if like or unlike else Group(0)
     for name, _, _ in parsed:
         groups |= COLUMNS[name].group
-    faceset, table = measured(run, folder, groups or Group.RECORD)
+    wanted, unwanted = (_people(run, paths) for paths in (like, unlike))
+    columns = [name for name, _, _ in parsed] + ["identity"] * bool(like or unlike)
+    faceset, table = measured(run, folder, groups, columns)
     keeps = np.ones(len(table), np.bool_)
     for name, low, high in parsed:
         values = np.rad2deg(table[name]) if name in _DEGREES else table[name]
         keeps &= (values >= low) & (values <= high)
-    return _chosen(faceset, table, np.flatnonzero(keeps), np.flatnonzero(~keeps))
+    scores = None
+    if like:
+        scores = likeness(table["identity"], wanted)
+        keeps &= scores >= _same(run, same)
+    if unlike:
+        keeps &= likeness(table["identity"], unwanted) < _same(run, same)
+    return _chosen(faceset, table, np.flatnonzero(keeps), np.flatnonzero(~keeps), scores)
+
+
+def _people(run: Run, places: Sequence[Path]) -> Identities:
+    """The identities of all faces of facesets, of face pictures, and of photographs.  # (N, D)"""
+    found = [np.zeros((0, 1), np.float32)]
+    for place in places:
+        if not place.exists():
+            raise InputError(f"{place}: there is no such file or folder")
+        if place.suffix.lower() in PICTURES:
+            found.append(identity_of_picture(run, place))
+            continue
+        try:
+            next(run.context.faceset(place).records())
+        except InputError:
+            found.append(identities_of_photographs(run, place))
+            continue
+        _, table = measured(run, place, Group.IDENTITY)
+        found.append(np.asarray(table["identity"], np.float32))
+    return np.concatenate(found[1:]) if len(found) > 1 else found[0]
+
+
+def _same(run: Run, given: float | None) -> float:
+    return run.config.section("find", FindOptions).same_person if given is None else given
 
 
 def rename_sorted(run: Run, chosen: Chosen) -> Moved:
@@ -168,26 +227,9 @@ def trash_left(run: Run, chosen: Chosen) -> Moved:
     return _move(chosen, [])
 
 
-def copy_kept(run: Run, chosen: Chosen, output: Path) -> int:
-    """Write the kept faces into another folder, their pictures as they were encoded; how many."""
-    return write_files(run, run.context.faceset(chosen.folder), chosen.kept, output)
-
-
-def write_files(run: Run, faceset: Faceset, paths: Iterable[Path], output: Path) -> int:
-    """Write faces as a faceset of ours; those of equal names under several."""
-    wanted = set(paths)
-    part = Faceset(faceset.folder, faceset.store)
-    part.paths = tuple(path for path in faceset.paths if path in wanted)
-    count = 0
-    for face in told_apart(part.files()):
-        folder = output / face.person if face.person else output
-        write_whole(folder / f"{face.name}{face.suffix}", with_record(face))
-        count += 1
-        if run.cancel.is_set():
-            raise StoppedError(f"{output}: stopped after {count} faces; run it again")
-    for note in part.notes[:_NAMED]:
-        run.events.note(note)
-    return count
+def copy_kept(run: Run, chosen: Chosen, output: Path) -> Written:
+    """Write the kept faces into another folder, their pictures as they were encoded."""
+    return copy_faces(run, [(run.context.faceset(chosen.folder), chosen.kept)], output)
 
 
 def restore_names(run: Run, folder: Path) -> Moved:

@@ -12,6 +12,7 @@ import numpy as np
 from ..arrays import Image
 from ..atomic import write_whole
 from ..curation import ALL, Coverage, Table, compare, draw_coverage
+from ..curation.coverage import COLUMNS
 from ..errors import InputError, OutputError
 from ..faceset import Faceset
 from ..media.contact import contact_sheet, encode_picture, save_picture
@@ -61,8 +62,8 @@ def cover(
     """
     if page is not None and page.suffix.lower() not in (".html", ".htm"):
         raise OutputError(f"{page}: the report is HTML; call it .html")
-    ours, source_table = measured(run, source, ALL)
-    theirs, target_table = measured(run, target, ALL)
+    ours, source_table = measured(run, source, ALL, COLUMNS)
+    theirs, target_table = measured(run, target, ALL, COLUMNS)
     found = Covered(
         source=source_table, target=target_table, coverage=compare(source_table, target_table)
     )

@@ -1,11 +1,9 @@
-"""`mien faces`: facesets merged, resized, shown, and parted from their metadata and back."""
+"""`mien faces`: facesets merged, resized, shown."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from io import BytesIO
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,29 +12,21 @@ from numpy.typing import NDArray
 
 from ..arrays import Matrix
 from ..atomic import write_whole
-from ..curation.moving import finish
-from ..errors import ConfigError, InputError, StoppedError
+from ..curation import draw_record
+from ..errors import InputError, StoppedError
 from ..faceset import (
     POLYGONS,
-    FaceFile,
     FaceRecord,
-    Faceset,
-    check_square,
-    check_whole,
     decode_mask,
     encode_mask,
-    pictures,
-    read_header,
-    with_record,
     write_face,
 )
-from ..faceset.container import without_text
-from ..faceset.record import from_json, to_json
 from ..geometry import compose, crop_matrix, invert, transform, warp
-from ..media.contact import contact_sheet, save_picture
+from ..labels import of_face
+from ..media.contact import contact_sheet, encode_picture, save_picture
 from ..types import FaceType
 from .faces import sort_faces
-from .import_faces import told_apart
+from .faces_copy import Written, check_new, copy_faces, tell_skipped, with_label
 from .run import Run
 
 _CELL = 128
@@ -44,35 +34,13 @@ _TITLE = 18
 _MOST_BYTES = 1 << 30
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Written:
-    """Faces that were written into a place, and pictures that were skipped."""
-
-    place: Path
-    written: int
-    skipped: int
-
-
 def merge_faces(run: Run, *, folders: Sequence[Path], output: Path) -> Written:
     """Put the faces of several sets into one; pictures stay as they were encoded.
 
     Of equal names the later gets a number behind it.  Packed sets are unpacked by this.
     """
-    _check_new(output, folders)
     sets = [run.context.faceset(folder) for folder in folders]
-    run.events.start(f"merge into {output}", sum(map(len, sets)), "faces")
-    written = 0
-    try:
-        for face in told_apart(face for each in sets for face in each.files()):
-            folder = output / face.person if face.person else output
-            write_whole(folder / f"{face.name}{face.suffix}", with_record(face))
-            written += 1
-            run.events.advance(written)
-            if run.cancel.is_set():
-                raise StoppedError(f"{output}: stopped after {written} faces; run it again")
-    finally:
-        run.events.end()
-    return Written(place=output, written=written, skipped=_noted(run, sets))
+    return copy_faces(run, [(each, each.paths) for each in sets], output)
 
 
 def resize_faces(
@@ -83,13 +51,18 @@ def resize_faces(
     A larger face type shows black where the stored crop ends.  PNG stays PNG; JPEG is encoded once
     more, at quality 100.
     """
-    _check_new(output, [folder])
+    check_new(output, folder)
     faceset = run.context.faceset(folder)
     run.events.start(f"resize into {output}", len(faceset), "faces")
     taken: set[Path] = set()
     try:
         for face in faceset:
-            record, between = resized(face.record, size, face_type or face.record.face_type)
+            try:
+                drawn = with_label(face.path, face.record)
+                record, between = resized(drawn, size, face_type or drawn.face_type)
+            except InputError as error:
+                faceset.notes.append(f"skipped face '{face.path}': {error}")
+                continue
             image = warp(face.image, between, size, cubic=True)
             is_png = face.path.suffix.lower() == ".png" or image.dtype == np.uint16
             form: Literal["jpg", "png"] = "png" if is_png else "jpg"
@@ -100,7 +73,7 @@ def resize_faces(
                 raise StoppedError(f"{output}: stopped after {len(taken)} faces; run it again")
     finally:
         run.events.end()
-    return Written(place=output, written=len(taken), skipped=_noted(run, [faceset]))
+    return Written(place=output, written=len(taken), skipped=tell_skipped(run, [faceset]))
 
 
 def resized(record: FaceRecord, size: int, face_type: FaceType) -> tuple[FaceRecord, Matrix]:
@@ -108,17 +81,20 @@ def resized(record: FaceRecord, size: int, face_type: FaceType) -> tuple[FaceRec
 
     Raises InputError where the landmarks allow no crop.
     """
-    matrix = record.matrix * (size / record.size)
+    matrix, masks = record.matrix * (size / record.size), dict(record.masks)
     if face_type != record.face_type:
         try:
             matrix = crop_matrix(record.frame_landmarks, face_type, size)
         except ValueError as error:
-            raise InputError(f"a face cannot be turned to {face_type.value}: {error}") from error
-    between = compose(invert(record.matrix), matrix)
-    masks = {}
-    for name, png in record.masks.items():
-        moved = warp(decode_mask(png, record.size), between, size)
-        masks[name] = encode_mask(moved.reshape(size, size, 1))
+            raise InputError(f"it cannot be turned to {face_type.value}: {error}") from error
+    try:
+        between = compose(invert(record.matrix), matrix)
+    except ValueError as error:
+        raise InputError(f"its matrix leads nowhere: {error}") from error
+    if face_type != record.face_type:  # else they cover the crop as before, at any resolution
+        for name, png in masks.items():
+            moved = warp(decode_mask(png, record.size), between, size)
+            masks[name] = encode_mask(moved.reshape(size, size, 1))
     extra = dict(record.extra)
     if POLYGONS in extra:
         extra[POLYGONS] = _moved_polygons(extra[POLYGONS], record.size, between, size)
@@ -157,59 +133,34 @@ def sheet_faces(run: Run, *, folder: Path, by: str, path: Path, count: int) -> i
     return len(images)
 
 
-def save_metadata(run: Run, *, folder: Path, path: Path) -> int:
-    """Write what is known of every face into one JSON file, by the picture's name; how many."""
-    faceset = run.context.faceset(folder)
-    records = {file.name: json.loads(to_json(record)) for file, record in faceset.records()}
-    text = json.dumps({"mien-metadata": 1, "faces": records}, ensure_ascii=False)
-    write_whole(path, text.encode())
-    _noted(run, [faceset])
-    return len(records)
+def overlay_faces(
+    run: Run, *, folder: Path, output: Path, size: int, face_type: FaceType
+) -> Written:
+    """Write every face with all that is known of it drawn on it, as JPEG.
 
-
-def restore_metadata(run: Run, *, folder: Path, path: Path) -> Written:
-    """Put saved metadata back into pictures that another program wrote anew, and lost it.
-
-    A picture of another size is left so; its landmarks and matrix are scaled along.  Pictures that
-    the file does not know are left alone.
+    size  side of the pictures in pixels;  face_type  whose crop is outlined
     """
-    finish(folder)
-    saved = _read_saved(path)
-    written = skipped = 0
-    for picture in pictures(folder):
-        stored = saved.get(picture.name)
-        where = f"face '{picture}'"
-        if stored is None:
-            continue
-        try:
-            record = from_json(json.dumps(stored), where)
-            data = picture.read_bytes()
-            head = read_header(BytesIO(data), where)
-            check_whole(data, where)
-            check_square(head.width, head.height, where)
-            if head.width != record.size:
-                record, _ = resized(record, head.width, record.face_type)
-            face = FaceFile(name=picture.stem, data=without_text(data), record=record)
-        except (InputError, OSError) as error:
-            run.events.note(f"skipped {error}")
-            skipped += 1
-            continue
-        write_whole(picture, with_record(face))
-        written += 1
-    return Written(place=folder, written=written, skipped=skipped)
-
-
-def _read_saved(path: Path) -> dict[str, Any]:
+    check_new(output, folder)
+    faceset = run.context.faceset(folder)
+    run.events.start(f"draw into {output}", len(faceset), "faces")
+    taken: set[Path] = set()
     try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise ValueError("it is larger than any metadata can be")
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        faces = stored["faces"]
-        if not isinstance(faces, dict):
-            raise ValueError("its 'faces' is no table")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise InputError(f"{path}: holds no saved metadata ({error})") from error
-    return faces
+        for face in faceset:
+            try:
+                label = of_face(face.path, face.record)
+                drawn = draw_record(face.image, face.record, size, face_type, label)
+            except InputError as error:
+                faceset.notes.append(f"skipped face '{face.path}': {error}")
+                continue
+            place = _free(output / _below(face.path, folder), "jpg", taken)
+            write_whole(Path(f"{place}.jpg"), encode_picture(".jpg", drawn) or b"")
+            run.events.advance(len(taken))
+            if run.cancel.is_set():
+                raise StoppedError(f"{output}: stopped after {len(taken)} faces; run it again")
+    finally:
+        run.events.end()
+        skipped = tell_skipped(run, [faceset])
+    return Written(place=output, written=len(taken), skipped=skipped)
 
 
 def _moved_polygons(drawn: Any, size: int, between: Matrix, new: int) -> Any:
@@ -245,18 +196,3 @@ def _free(place: Path, form: str, taken: set[Path]) -> Path:
         found = place.with_name(f"{place.name}-{number}")
     taken.add(Path(f"{found}.{form}".casefold()))
     return found
-
-
-def _check_new(output: Path, folders: Sequence[Path]) -> None:
-    if any(output.resolve() == folder.resolve() for folder in folders):
-        raise ConfigError(f"-o {output}: is the faceset that is read; name another folder")
-
-
-def _noted(run: Run, sets: Sequence[Faceset]) -> int:
-    """Pass on what could not be read; how many pictures that were."""
-    notes = [note for each in sets for note in each.notes]
-    for note in notes[:20]:
-        run.events.note(note)
-    if len(notes) > 20:
-        run.events.note(f"{len(notes) - 20} more pictures were skipped")
-    return len(notes)

@@ -47,19 +47,25 @@ def find_steps(run: Run, recall: Recall | None = None) -> list[Step]:
             options,
             run.context.rng,
             embedder=run.make(embedders[0]) if embedders else None,
-            keep=_people(run, options, options.keep),
-            drop=_people(run, options, options.drop, everyone=True),
+            keep=people_on(run, options, options.keep),
+            drop=people_on(run, options, options.drop, everyone=True),
         ),
         *follow_faces(options, recall),
     ]
 
 
-def _people(
-    run: Run, options: FindOptions, paths: Sequence[Path], *, everyone: bool = False
+def people_on(
+    run: Run,
+    options: FindOptions,
+    paths: Sequence[Path],
+    *,
+    everyone: bool = False,
+    embedder: EmbedderProvider | None = None,
 ) -> list[Vector]:
     """The identities of the people on pictures or in folders of pictures.
 
     everyone  all faces of a picture count; otherwise a picture must show one face
+    embedder  who tells them apart, where it is not the one that was chosen
     """
     people: list[Vector] = []
     for path in paths:
@@ -68,7 +74,7 @@ def _people(
             run.make(run.provider(AlignerProvider)),
             options,
             run.context.rng,
-            embedder=run.make(run.provider(EmbedderProvider)),
+            embedder=run.make(embedder or run.provider(EmbedderProvider)),
         )
         packets: list[Packet] = []
         with run.source(str(path)) as source:

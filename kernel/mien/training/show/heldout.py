@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...arrays import Image, Points, Vector, as_dtype
+from ...arrays import Image, Points, Vector, as_dtype, unit_vector
 from ...errors import InputError, MienError
 from ...geometry import align_unit, invert, make_crop, transform
 from ...stages import AlignerStage, EmbedderStage, FaceQuery
@@ -145,11 +145,11 @@ class Examiner:
         """Cosines of the swaps' vectors with the mean vector of the source's faces."""
         if "identity" not in self._known:
             pairs = zip(source, self._source, strict=False)
-            vectors = [_unit(self._vector(embedder, *pair)) for pair in pairs]
-            self._known["identity"] = _unit(np.sum(vectors, axis=0))
+            vectors = [unit_vector(self._vector(embedder, *pair)) for pair in pairs]
+            self._known["identity"] = unit_vector(np.sum(vectors, axis=0))
         person = self._known["identity"]
         pairs = zip(swaps, self._target, strict=False)
-        return [float(_unit(self._vector(embedder, *pair)) @ person) for pair in pairs]
+        return [float(unit_vector(self._vector(embedder, *pair)) @ person) for pair in pairs]
 
     def _aligned(self, aligner: AlignerStage, image: Image, points: Points) -> Points:
         frame, near = _frame(image), _scaled(points, len(image) / self._spec.size)
@@ -184,11 +184,6 @@ def _distance(one: Points, other: Points) -> float:
     left, right = _EYES
     eyes = max(float(np.linalg.norm(other[left] - other[right])), 1e-6)
     return float(np.linalg.norm(one - other, axis=1).mean()) / eyes
-
-
-def _unit(vector: Any) -> Vector:
-    made: Vector = (vector / max(float(np.linalg.norm(vector)), 1e-12)).astype(np.float32)
-    return made
 
 
 def _named(name: str, values: Sequence[float]) -> dict[str, float]:
