@@ -28,6 +28,17 @@ def write_whole(path: Path, data: bytes) -> None:
         raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
 
 
+def write_new(path: Path, data: bytes) -> bool:
+    """As `write_whole`; False where the very same file is there already, which is left alone."""
+    try:
+        if path.stat().st_size == len(data) and path.read_bytes() == data:
+            return False
+    except OSError:
+        pass  # there is none yet, or writing will say what is wrong
+    write_whole(path, data)
+    return True
+
+
 def _write(path: Path, data: bytes) -> None:
     beside = _beside(path)
     try:

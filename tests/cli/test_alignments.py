@@ -4,6 +4,7 @@ went."""
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +157,19 @@ def test_edited_points_move_the_crop_that_is_extracted_again(mien: Mien, work, c
     assert set(again.masks) == set(same.masks)
 
 
+def test_a_face_behind_a_removed_one_keeps_its_name(mien: Mien, clip, tmp_path):
+    mien("extract", clip, "-w", tmp_path / "two", "--retinaface-faces", "2", "--stop", "2")
+    with WorkspaceEditor(tmp_path / "two") as store:
+        listed = dict(store.listed(1))
+        store.remove_faces(1, [(0, 0)])
+    told = facts(mien, "extract", tmp_path / "two", clip, "-o", tmp_path / "again")
+    assert told["faces"] == 3
+    found = {path.name: read_record(path) for path in sorted((tmp_path / "again").glob("*.jpg"))}
+    assert list(found) == ["clip_000000_1.jpg", "clip_000001_0.jpg", "clip_000001_1.jpg"]
+    assert found["clip_000000_1.jpg"].face_index == 1
+    assert found["clip_000000_1.jpg"].box == pytest.approx(listed[0, 1].box)
+
+
 def test_a_faceset_can_become_the_truth(mien: Mien, work, tmp_path):
     before = places(work)
     with WorkspaceEditor(work) as store:
@@ -226,11 +240,11 @@ def test_backups_of_one_second_do_not_overwrite_each_other(mien: Mien, work):
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("", "Expecting value"),
+        ("", "cannot be read as JSON"),
         ("[]", "is no list of faces that mien wrote"),
         ('{"mien_alignments": 2}', "says version 2"),
         ('{"mien_alignments": 1, "fingerprint": "x"}', "is about another clip"),
-        ("[" * 100_000, "recursion"),
+        ("[" * 100_000, "cannot be read as JSON"),
     ],
 )
 def test_a_file_that_is_no_list_is_refused(mien: Mien, work, tmp_path, text, words):
@@ -242,10 +256,14 @@ def test_a_file_that_is_no_list_is_refused(mien: Mien, work, tmp_path, text, wor
     assert len(places(work)) == 10
 
 
-def test_numbers_without_end_are_refused(mien: Mien, work, tmp_path):
+def test_numbers_without_end_and_names_without_unicode_are_refused(mien: Mien, work, tmp_path):
     path = tmp_path / "bad.json"
     facts(mien, "export", work, path)
     told = json.loads(path.read_text())
+    told["frames"][1]["name"] = "\ud800"
+    path.write_text(json.dumps(told))
+    assert "'\\ud800', which is no name of a picture" in mien("alignments", "import", work, path)[2]
+    told["frames"][1]["name"] = ""
     for key, value in (("points", [[10**400, 0]] * 68), ("box", [10**400, 0, 1, 1]), ("points", 7)):
         bad = json.loads(json.dumps(told))
         bad["frames"][0]["faces"][0][key] = value
@@ -262,7 +280,8 @@ def test_numbers_without_end_are_refused(mien: Mien, work, tmp_path):
         ("point_y3", "1e300", "no place in a picture"),
         ("frame", "-1", "'frame' is -1"),
         ("face", "x", "must be a whole number"),
-        ("time_base", "1/0", "Fraction(1, 0)"),
+        ("face", "1000000000000", "no frame has as many"),
+        ("time_base", "1/0", "must be seconds such as 1/25"),
         ("time_base", "0", "must be seconds such as 1/25"),
     ],
 )
@@ -297,3 +316,48 @@ def test_damage_of_a_workspace_or_backup_is_a_sentence(mien: Mien, work, tmp_pat
 
 def test_a_file_is_json_or_csv(mien: Mien, work):
     assert "ends in .json or .csv" in mien("alignments", "export", work, "a.xml")[2]
+
+
+@pytest.mark.parametrize("begin", [0, 5000])
+def test_a_workspace_that_cannot_be_read_goes_back_to_its_backup(mien: Mien, work, begin):
+    (saved,) = facts(mien, "backup", work)["backups"]
+    before = places(work).keys()
+    database = work / "workspace.db"
+    raw = bytearray(database.read_bytes())
+    raw[begin : begin + 9000] = b"\x55" * 9000
+    database.write_bytes(raw)
+    assert mien("alignments", "backup", work)[0] == 5
+    told = facts(mien, "restore", work, Path(saved).name)
+    assert Path(told["backup"]).name.startswith("workspace-" if begin else "damaged-")
+    assert b"\x55" * 5000 in Path(told["backup"]).read_bytes()
+    assert places(work).keys() == before
+    assert mien("alignments", "restore", work, "damaged-x.db")[0] == 5
+
+
+def test_a_table_of_another_clip_is_refused(mien: Mien, work, make_clip, tmp_path):
+    path, other = tmp_path / "a.csv", make_clip("other.mkv", seed=9)
+    facts(mien, "export", work, path)
+    words = ("--retinaface-faces", "1", "--stop", "2")
+    assert mien("extract", other, "-w", tmp_path / "other", *words)[0] == 0
+    code, _, err = mien("alignments", "import", tmp_path / "other", path)
+    assert code == 5
+    assert "line 2: is about another clip" in err
+    rows = [line.partition(",")[2] for line in path.read_text().splitlines()]
+    path.write_text("\n".join(rows))  # without the column nobody can tell
+    assert mien("alignments", "import", tmp_path / "other", path)[0] == 0
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="nothing is read-only for root"
+)
+def test_a_read_only_workspace_can_be_read(mien: Mien, work, tmp_path):
+    for path in (*work.iterdir(), work):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        assert facts(mien, "status", work)["clips"][0]["faces"] == 10
+        assert facts(mien, "export", work, tmp_path / "a.json")["faces"] == 10
+        code, _, err = mien("alignments", "spatial", work)
+        assert code == 6
+        assert "the backup cannot be written" in err
+    finally:
+        work.chmod(0o755)

@@ -322,3 +322,28 @@ def test_a_full_disk(mien, make_clip, model, small_disk, tmp_path):
     one_sentence(err, "space")
     code, _, err = mien("extract", clip, "-w", small_disk / "work")
     assert code in (0, 6), err
+
+
+@pytest.mark.parametrize(
+    "words", [("-o", "done"), ("-o", "o.mkv", "--patches", "p"), ("-o", "o.mp4", "--masks", "m")]
+)
+def test_a_render_that_fills_the_disk_goes_on_when_there_is_room(
+    mien, make_clip, model, small_disk, words
+):
+    clip = make_clip(frames=20)
+    filler = small_disk / "filler"
+    free = os.statvfs(small_disk)
+    filler.write_bytes(bytes(max(free.f_bavail * free.f_frsize - 40_000, 0)))
+    placed = [word if word.startswith("-") else small_disk / word for word in words]
+    code, _, err = mien("swap", clip, "-m", model, "--resume", *placed)
+    assert code == 6, err
+    one_sentence(err, "no space left on the disk")
+    filler.unlink()
+    code, out, err = mien("swap", clip, "-m", model, "--resume", *placed)
+    assert code == 0, err
+    assert "with the new face" in out
+    if words == ("-o", "done"):
+        assert "goes on at frame" in err
+        assert len(list((small_disk / "done").iterdir())) == 20
+    assert not list(small_disk.glob("*.partial"))
+    assert not list(small_disk.glob("*.segments"))

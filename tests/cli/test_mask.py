@@ -9,12 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from mien.config import Config
-from mien.errors import ConfigError, OutputError
 from mien.faceset import FaceRecord, decode_mask, read_face, read_record, write_face
 from mien.geometry import crop_matrix, transform
-from mien.jobs.label_window import HighGui, draw_labels
-from mien.jobs.run import make_run
 from mien.labels import EXCLUDE, INCLUDE, Label, Shape, label_path, rasterise, write_label
 from mien.testing.fakes import face_at, picture
 from mien.types import FaceType
@@ -173,7 +169,7 @@ def test_a_damaged_picture_or_label_costs_only_that_face(mien: Mien, faces):
     [
         (("remove",), 2, "say what shall be removed"),
         (("export", "-o", "x", "--form", "dfl"), 3, "pip install mien-dfl"),
-        (("fetch", "-o", "faces"), 2, "is the faceset itself"),
+        (("fetch", "-o", "faces"), 2, "is where the faces lie that are read"),
         (("import", "nowhere"), 5, "there is no such file or folder"),
         (("label", "--start", "nobody"), 5, "holds no face 'nobody'"),
     ],
@@ -182,88 +178,3 @@ def test_what_cannot_be_done_is_said(mien: Mien, faces, words, code, said):
     done, _, err = mien("mask", words[0], faces, *words[1:])
     assert done == code
     assert said in err
-
-
-# --- the window ---------------------------------------------------------------------------------
-
-
-class Hand:
-    """A window in which this is done: clicks as places, keys as letters."""
-
-    def __init__(self, *done: object) -> None:
-        self._done, self.shown, self.closed = list(done), 0, False
-
-    def show(self, image: np.ndarray) -> None:
-        assert image.dtype == np.uint8
-        self.shown += 1
-
-    def wait(self) -> tuple[list[tuple[int, int]], str]:
-        each = self._done.pop(0) if self._done else "q"
-        return ([], each) if isinstance(each, str) else ([each], "")
-
-    def close(self) -> None:
-        self.closed = True
-
-
-def test_a_hand_draws_on_the_faces_that_lack_a_label(faces, registry):
-    hand = Hand((10, 10), (200, 10), (200, 200), "\r", "e", "m", "n")
-    run = make_run("label", registry, Config(registry))
-    assert draw_labels(run, faces, side=256, window=hand) == 1
-    assert hand.closed
-    made = json.loads(label_path(faces / f"{NAMES[2]}.jpg").read_text(encoding="utf-8"))
-    assert [shape["label"] for shape in made["shapes"]] == ["include"]
-
-
-def test_going_to_and_fro_writes_only_what_changed(faces, registry):
-    run = make_run("label", registry, Config(registry))
-    assert draw_labels(run, faces, start="a 1", window=Hand("d", "a", "u", "d", "q")) == 1
-    assert draw_labels(run, faces, start="a 1", window=Hand("x", "q")) == 1
-    assert not label_path(faces / "a 1.jpg").exists()
-
-
-def test_without_a_display_there_is_a_way_to_go(faces, registry, monkeypatch):
-    monkeypatch.setattr("sys.platform", "linux")
-    with pytest.raises(ConfigError, match="there is no display to draw on; draw with LabelMe"):
-        HighGui(environ={})
-
-
-def test_where_nothing_can_be_written_nobody_draws_in_vain(faces, registry, monkeypatch):
-    monkeypatch.setattr("os.access", lambda path, mode: False)
-    with pytest.raises(OutputError, match="labels cannot be written here"):
-        draw_labels(make_run("label", registry, Config(registry)), faces, window=Hand())
-
-
-def test_opencvs_window_hands_on_what_it_hears(monkeypatch):
-    """There is no display where this runs: OpenCV's own functions are played."""
-    import cv2
-
-    heard: dict[str, Callable[..., None]] = {}
-    keys = iter([-1, ord("e"), -1])
-    visible = iter([1, 1, 0])
-    for name, played in {
-        "namedWindow": lambda title, flags: None,
-        "setMouseCallback": lambda title, on_mouse: heard.update(mouse=on_mouse),
-        "imshow": lambda title, image: heard["mouse"](cv2.EVENT_LBUTTONDOWN, 3, 4, 0, None),
-        "waitKey": lambda wait: next(keys),
-        "getWindowProperty": lambda title, which: next(visible),
-        "destroyAllWindows": lambda: None,
-    }.items():
-        monkeypatch.setattr(cv2, name, played)
-    window = HighGui(environ={"DISPLAY": ":0"})
-    window.show(np.zeros((4, 4, 3), np.uint8))
-    heard["mouse"](cv2.EVENT_MOUSEMOVE, 1, 1, 0, None)
-    assert window.wait() == ([(3, 4)], "")
-    assert window.wait() == ([], "e")
-    assert window.wait() == ([], "q")
-    window.close()
-
-
-def test_an_opencv_without_windows_says_what_to_install(monkeypatch):
-    import cv2
-
-    def refuse(*words: object) -> None:
-        raise cv2.error("The function is not implemented")
-
-    monkeypatch.setattr(cv2, "namedWindow", refuse)
-    with pytest.raises(ConfigError, match="has no windows"):
-        HighGui(environ={"DISPLAY": ":0"})

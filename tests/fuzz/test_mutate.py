@@ -19,5 +19,5 @@ def test_a_few_mutated_files_of_every_format_are_read_or_refused() -> None:
     )
     assert done.returncode == 0, done.stderr[-2000:]
     figures = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(figures) == 7
+    assert len(figures) == 18
     assert all(each["read"] + each["refused"] == 40 for each in figures)

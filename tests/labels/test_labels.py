@@ -19,6 +19,7 @@ from mien.labels import (
     INCLUDE,
     Label,
     Shape,
+    companions,
     draw_label,
     from_labelme,
     label_path,
@@ -30,7 +31,6 @@ from mien.labels import (
     with_polygons,
     write_label,
 )
-from mien.labels.editor import Drawing, press
 from mien.labels.shapes import label_of
 from mien.testing.fakes import face_at
 from mien.types import FaceType
@@ -152,6 +152,25 @@ def test_a_face_has_its_file_else_its_metadata_else_nothing(tmp_path):
     assert of_face(face, drawn) is None
 
 
+def test_beside_the_faces_of_a_pack_lies_no_drawing(tmp_path):
+    (tmp_path / "faces.zip").write_bytes(b"")
+    face = tmp_path / "faces.zip" / "a.jpg"
+    assert of_face(face, record()) is None
+    assert of_face(face, with_polygons(record(), label())).plain() == label().plain()
+    assert companions(face, tmp_path / "b.jpg") == []
+
+
+def test_the_files_of_a_picture_are_named_with_their_new_places(tmp_path):
+    face, becomes = tmp_path / "a 1.jpg", tmp_path / "trash" / "00007.jpg"
+    assert companions(face, becomes) == []
+    write_label(face, label())
+    (tmp_path / "a 1.json").write_text("{}")
+    assert companions(face, becomes) == [
+        (tmp_path / "labels" / "a 1.jpg.json", tmp_path / "trash" / "labels" / "00007.jpg.json"),
+        (tmp_path / "a 1.json", tmp_path / "trash" / "00007.json"),
+    ]
+
+
 def test_polygons_of_another_program_may_have_few_points(tmp_path):
     shapes = [{"label": "include", "points": [[1.0, 2.0]]}, {"label": "exclude", "points": []}]
     found = of_face(tmp_path / "a.jpg", record(**{POLYGONS: {"size": 32, "shapes": shapes}}))
@@ -255,40 +274,3 @@ def test_an_unknown_word_of_labelmes_is_asked_about():
 def test_a_file_of_labelmes_that_fits_no_face_is_refused(key, value, words):
     with pytest.raises(ValueError, match=words):
         from_labelme(to_labelme(label(), "a.jpg") | {key: value})
-
-
-# --- drawing ------------------------------------------------------------------------------------
-
-
-def test_clicks_and_keys_make_shapes_at_their_places():
-    drawing = Drawing(None, 32, 320)
-    for x, y in [(80, 80), (240, 80), (240, 240)]:
-        drawing.click(x, y)
-    drawing.click(84, 78)  # near the first point: the shape is done
-    assert press(drawing, "e")
-    for x, y in [(120, 120), (200, 120), (200, 200), (9, 9)]:
-        drawing.click(x, y)
-    assert press(drawing, "u")
-    assert press(drawing, "\r")
-    assert not press(drawing, "d")
-    made = drawing.label
-    assert (made.includes, made.excludes) == (1, 1)
-    np.testing.assert_allclose(made.shapes[0].points[0], (8.05, 8.05))
-    drawing.click(5, 5)
-    seen = drawing.picture(np.full((32, 32, 3), 128, np.uint8), "1/9 a.jpg")
-    assert seen.shape == (346, 320, 3)
-    assert drawing.changed
-
-
-def test_undo_takes_back_points_then_shapes_and_a_line_of_two_is_no_shape():
-    drawing = Drawing(label(), 32, 64)
-    drawing.click(1, 1)
-    drawing.click(9, 9)
-    drawing.close()
-    assert not drawing.changed
-    drawing.undo()
-    assert drawing.label.excludes == 0
-    drawing.clear()
-    assert drawing.label is None
-    drawing.undo()
-    assert drawing.changed

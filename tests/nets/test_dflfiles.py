@@ -303,6 +303,7 @@ def test_a_new_model_has_no_losses(tmp_path):
         ({"iter": 1, "options": {"a": [1]}}, "option 'a' is neither number nor text"),
         ({"iter": 1, "options": {}, "loss_history": [[1], [1, 2]]}, "are no rows of numbers"),
         ({"iter": 1, "options": {}, "loss_history": [1.0]}, "are no rows of numbers"),
+        ({"iter": 1, "options": {}, "loss_history": [[10**400]]}, "are no rows of numbers"),
     ],
 )
 def test_a_file_that_is_no_data_of_a_model(tmp_path, content, told):

@@ -338,7 +338,7 @@ def _entered(done: Entered, as_json: bool) -> None:
 @with_json
 def backup(ctx: click.Context, workspace: Path, listing: bool, as_json: bool) -> None:
     """Write all of WORKSPACE's database into WORKSPACE/backups, with a time stamp."""
-    from ..jobs.alignments import backup, backups, opened
+    from ..jobs.backups import backup, backups, opened
 
     with begin(ctx, {}), opened(workspace):
         paths = backups(workspace) if listing else [backup(workspace)]
@@ -355,7 +355,7 @@ def backup(ctx: click.Context, workspace: Path, listing: bool, as_json: bool) ->
 @with_json
 def restore(ctx: click.Context, workspace: Path, name: str, as_json: bool) -> None:
     """Go back to the backup NAME; what is there now is backed up before."""
-    from ..jobs.alignments import restore
+    from ..jobs.backups import restore
 
     with begin(ctx, {}):
         path, before = restore(workspace, name)

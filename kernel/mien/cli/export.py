@@ -169,6 +169,26 @@ def dfl_workspace(
         click.echo(f"{done.model.base}_*: {words}")
 
 
+@job("dfl-meta")
+@click.argument("faceset", type=click.Path(path_type=Path))
+@with_folder
+@with_json
+def dfl_meta(ctx: click.Context, faceset: Path, output: Path, as_json: bool) -> None:
+    """Write what is known of the faces of FACESET as a meta.dat, into the folder OUTPUT.
+
+    DeepFaceLab saves it before the pictures are edited elsewhere, and takes it from there
+    afterwards; so does mien, when it reads a folder in which it lies.
+
+    \b
+    mien export dfl-meta workspace/data_src/aligned -o workspace/data_src/aligned
+    """
+    from ..jobs.export_faces import export_faceset
+
+    with begin(ctx, {}) as run:
+        faces = export_faceset(run, faceset=faceset, folder=output, form="dfl-meta")
+    click.echo(json.dumps(_faces_json(faces)) if as_json else _faces_line(faces))
+
+
 @job("faceswap")
 @click.argument("faceset", type=click.Path(path_type=Path))
 @click.option("--clip", metavar="CLIP", help="The clip of which a workspace's faces are written")
@@ -232,5 +252,5 @@ def _export(
     click.echo(f"{done.path}: {words}")
 
 
-for each in (dfm, onnx, safetensors, dfl_model, dfl_workspace, faceswap):
+for each in (dfm, onnx, safetensors, dfl_model, dfl_workspace, dfl_meta, faceswap):
     command.add_command(each)

@@ -69,18 +69,22 @@ def status(ctx: click.Context, faceset: Path, as_json: bool) -> None:
 @job("label")
 @_faceset
 @click.option("--start", default="", metavar="NAME", help="The face to begin with")
-@click.option("--side", default=896, type=click.IntRange(256, 4096), help="Of the face, in pixels")
+@click.option(
+    "--side", default=896, type=click.IntRange(256, 4096), help="Of the face, in pixels, at most"
+)
 def label(ctx: click.Context, faceset: Path, start: str, side: int) -> None:
-    """Draw on the faces of FACESET, in a window.
-
-    A click sets a point; Enter, or a click on the first point, closes the shape.
+    """Draw on the faces of FACESET, in a window.  Every face is written when it is left.
 
     \b
-    i, e        the next shape includes, or excludes
-    u, x        take back the last point or shape; delete all of this face
-    d, a        next and previous face;  n  next without a label
-    m           darken what the mask leaves out
-    q, Escape   leave.  Every face is written when it is left
+    click        a corner; on the first one, or Enter: close the shape
+    right click  take away the last corner, or the one under the mouse
+    drag         a corner, or an edge for a new one
+    i e t        the next shape includes, excludes; turn the one under the mouse
+    u r x Del    undo, redo; take away all, or what is under the mouse
+    c            copy the drawing of the last face, fitted to this one
+    d a n        next, previous face; next without a label
+    wheel + - 0  larger, smaller, whole; a drag of the middle button moves the view
+    m h s q      show the mask; show all keys; save; save and leave
     """
     from ..jobs.label_window import draw_labels
 

@@ -1,16 +1,10 @@
-"""`mien alignments`: what a workspace knows of a clip's faces, listed and put right.
-
-Whatever changes a workspace first writes a backup beside it, with a time stamp in its name.
-"""
+"""`mien alignments`: what a workspace knows of a clip's faces, listed and put right."""
 
 from __future__ import annotations
 
-import sqlite3
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -23,9 +17,9 @@ from ..geometry.boxes import overlap
 from ..types import Face
 from ..workspace import KnownClip, KnownFrame, Place, WorkspaceEditor
 from ..workspace.editing import Taken
+from .backups import back_up, opened
 from .run import Run
 
-BACKUPS = "backups"
 REMOVED = "removed"
 _SAME = 0.5
 """Boxes that overlap as much are the same face."""
@@ -56,21 +50,6 @@ class Removed:
     of: int = 0
     backup: Path | None = None
     moved_to: Path | None = None
-
-
-@contextmanager
-def opened(workspace: Path) -> Iterator[WorkspaceEditor]:
-    """The workspace, closed afterwards; damage that shows only while reading is a sentence."""
-    with closing(WorkspaceEditor(workspace)) as store:
-        try:
-            yield store
-        except sqlite3.OperationalError as error:
-            raise OutputError(f"{workspace}: {error}") from error
-        except (sqlite3.DatabaseError, ZeroDivisionError) as error:
-            raise InputError(
-                f"{workspace}: its workspace.db is damaged ({error}); backups lie in "
-                f"{workspace / BACKUPS}, if there are any"
-            ) from error
 
 
 def chosen(run: Run, store: WorkspaceEditor, uri: str) -> KnownClip:
@@ -152,49 +131,12 @@ def _missing_frames(run: Run, store: WorkspaceEditor, uri: str) -> list[KnownFra
     same = [c for c in clips if c.fingerprint == info.fingerprint or c.uri == uri] or clips
     if len(same) != 1:
         raise InputError(f"{store.folder}: knows {len(clips)} clips, none of them is {uri}")
+    if same[0].fingerprint != info.fingerprint and same[0].uri != uri:
+        run.events.note(f"{uri}: is another clip than {same[0].uri}, which {store.folder} knows")
     known = store.frames(same[0].id)
     if named and any(frame.name for frame in known):
         return [frame for frame in known if frame.name not in named]
     return [frame for frame in known if frame.number >= info.frames]
-
-
-def backup(workspace: Path) -> Path:
-    """Write the whole workspace into a file of its own, named after the time."""
-    with opened(workspace) as store:
-        return back_up(store)
-
-
-def back_up(store: WorkspaceEditor) -> Path:
-    """As `backup`, of an open workspace."""
-    stamp = datetime.now().astimezone().strftime("%Y-%m-%dT%H.%M.%S")
-    place = store.folder / BACKUPS
-    path, number = place / f"workspace-{stamp}.db", 1
-    while path.exists():
-        number += 1
-        path = place / f"workspace-{stamp}-{number}.db"
-    store.backup(path)
-    return path
-
-
-def backups(workspace: Path) -> list[Path]:
-    """The backups of a workspace, the oldest first."""
-    found = (workspace / BACKUPS).glob("workspace-*.db")
-    return sorted(found, key=lambda path: (path.stat().st_mtime_ns, path.name))
-
-
-def restore(workspace: Path, name: str) -> tuple[Path, Path]:
-    """Go back to a backup, by its file's name or path; what was there is backed up before.
-
-    Returns what was restored, and the backup of what was there.
-    """
-    path = next((each for each in backups(workspace) if each.name == name), Path(name))
-    if not path.is_file():
-        there = ", ".join(each.name for each in backups(workspace)) or "none"
-        raise InputError(f"{workspace}: has no backup '{name}' (there: {there})")
-    with opened(workspace) as store:
-        before = back_up(store)
-        store.restore(path)
-    return path, before
 
 
 def remove_faces(

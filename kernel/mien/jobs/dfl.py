@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import ConfigError, InputError, OutputError, PluginError, WeightsError
 from ..options import parse, plain
@@ -14,6 +14,9 @@ from ..stages import ModelProvider
 from ..training import checkpoint
 from .model import find_model
 from .run import Run
+
+if TYPE_CHECKING:
+    from ..nets.dflfiles import ModelData
 
 _FLIP = 0.4
 """Chance with which DeepFaceLab mirrors a face."""
@@ -44,7 +47,7 @@ def import_folder(run: Run, *, place: Path, name: str | None, folder: Path) -> I
     Raises InputError where there is no such model, or it is damaged; WeightsError where its weights
     are; PluginError where the plugin for its kind is not installed.
     """
-    from ..nets.dflfiles import DATA, find_models, read_data
+    from ..nets.dflfiles import find_models
 
     if checkpoint.read_card(folder) is not None:
         raise OutputError(f"{folder}: holds a model already; name another folder")
@@ -56,17 +59,13 @@ def import_folder(run: Run, *, place: Path, name: str | None, folder: Path) -> I
     (model,) = models
     entry = _by_kind(run, model.kind)
     provider: Any = entry.provider
-    data = read_data(model.base.with_name(model.base.name + DATA))
+    data, options, notes = look_at(run, model.base, model.kind)
     if not data.iterations:
         raise InputError(f"{model.base}: has learned nothing yet, so there is nothing to import")
-    try:
-        options = parse(provider.options, provider.dfl.ours(data.options))
-    except (ConfigError, ValueError, TypeError) as error:
-        raise InputError(f"{model.base}{DATA}: its options cannot be used: {error}") from error
     trainer = provider.train(options, run.context)
     for note in _load(trainer, model.base, provider):
         run.events.note(note)
-    for note in _left_over(model.kind, data.options):
+    for note in notes:
         run.events.note(note)
     card = checkpoint.ModelCard(
         plugin=provider.name,
@@ -79,6 +78,23 @@ def import_folder(run: Run, *, place: Path, name: str | None, folder: Path) -> I
     _write_history(folder, data.iterations, data.losses, provider.dfl.losses)
     checkpoint.write_card(folder, card)  # last: it makes the folder a model
     return Imported(folder=folder, plugin=provider.name, iteration=data.iterations)
+
+
+def look_at(run: Run, base: Path, kind: str) -> tuple[ModelData, Any, list[str]]:
+    """What a model remembers, its options as our plugin's, and what is told to a training here.
+
+    Raises InputError where its file is damaged or holds options that cannot be used.
+    """
+    from ..nets.dflfiles import DATA, read_data
+
+    provider: Any = _by_kind(run, kind).provider
+    data = read_data(base.with_name(base.name + DATA))
+    try:
+        options = parse(provider.options, provider.dfl.ours(data.options))
+        notes = list(_left_over(kind, data.options))
+    except (ConfigError, ValueError, TypeError, OverflowError) as error:
+        raise InputError(f"{base}{DATA}: its options cannot be used: {error}") from error
+    return data, options, notes
 
 
 def export_folder(run: Run, *, folder: Path, place: Path, name: str) -> ExportedFolder:

@@ -11,10 +11,10 @@ from ..faceset import FrameFaces
 from ..workspace import Workspace
 from .dfl import ExportedFolder, export_folder
 from .import_dfl import SIDES
-from .import_faces import missing, told_apart
+from .import_faces import check_elsewhere, missing, told_apart
 from .run import Run
 
-Form = Literal["dfl", "dfl-pak", "faceswap"]
+Form = Literal["dfl", "dfl-pak", "dfl-meta", "faceswap"]
 _NAMED = 20
 
 
@@ -43,6 +43,8 @@ def export_faceset(run: Run, *, faceset: Path, folder: Path, form: Form) -> Expo
     Raises PluginError where no plugin knows the form, StoppedError after `run.cancel`.
     """
     faces = run.context.faceset(faceset)
+    if form != "dfl-meta":  # which lies beside the faces
+        check_elsewhere(folder, faces.folder)
     writer = run.registry.hook.mien_open_face_writer(form=form, folder=folder)
     if writer is None:
         raise PluginError(missing("write", form, form.partition("-")[0]))

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ..atomic import write_whole
-from ..errors import InputError, NothingFoundError, PluginError, StoppedError
+from ..atomic import write_new
+from ..errors import ConfigError, InputError, NothingFoundError, PluginError, StoppedError
 from ..faceset import FaceFile, Faceset, FrameFaces, with_record
 from ..media.base import ClipInfo
+from ..media.files import PICTURES
 from ..registry import KNOWN_DISTS
 from ..types import Face, Frame, Packet, replace
 from ..workspace import Workspace
@@ -48,8 +49,10 @@ def import_faceset(run: Run, *, place: Path, folder: Path, program: str) -> Impo
     """Make a faceset of ours from another program's: the pictures stay as they were encoded.
 
     A face that lies there already is not written again.  People of a packed set get a folder each.
-    Raises InputError where `place` holds no such faces, StoppedError after `run.cancel`.
+    Raises ConfigError where `folder` is `place`, InputError where that holds no such faces,
+    StoppedError after `run.cancel`.
     """
+    check_elsewhere(folder, place)
     faceset = open_foreign(run, place, program)
     written = kept = seen = 0
     people: Counter[str] = Counter()
@@ -87,6 +90,7 @@ def open_foreign(run: Run, place: Path, program: str) -> Faceset:
         return Faceset(place, store)
     if place.is_dir():
         next(Faceset(place).records())  # says which plugin is missing, where one is
+        raise InputError(f"{place}: holds faces of mien, not of {program}; there is nothing to do")
     raise InputError(f"{place}: holds no faces of {program}")
 
 
@@ -147,6 +151,9 @@ def import_alignments(run: Run, *, path: Path, uri: str, workspace: Path) -> Ent
         raise PluginError(missing("read", str(path), "faceswap"))
     for note in found.notes:
         run.events.note(f"{path}: {note}")
+    called = _called_after(found.frames)
+    if called and called != Path(uri).stem and Path(uri).is_file():
+        run.events.note(f"{path}: its frames are called after '{called}'; is {uri} that clip?")
     done = enter_faces(
         run, uri=uri, frames=found.frames, workspace=workspace, work=f"import {path}"
     )
@@ -172,6 +179,12 @@ def told_apart(faces: Iterable[FaceFile], *, one_kind: bool = False) -> Iterator
         yield face if name == face.name else replace(face, name=name)
 
 
+def check_elsewhere(folder: Path, place: Path) -> None:
+    """Raise ConfigError where faces would be written over those that are read."""
+    if folder.resolve() == (place if place.is_dir() else place.parent).resolve():
+        raise ConfigError(f"-o {folder}: is where the faces lie that are read; name another folder")
+
+
 def missing(verb: str, what: str, plugin: str) -> str:
     """A sentence that says which distribution to install."""
     dist = KNOWN_DISTS[f"interop.{plugin}"]
@@ -181,14 +194,7 @@ def missing(verb: str, what: str, plugin: str) -> str:
 def _write(folder: Path, face: FaceFile) -> bool:
     """Write a face; False where the same file is there already."""
     path = folder / face.person / f"{face.name}{face.suffix}"
-    data = with_record(face)
-    try:
-        if path.stat().st_size == len(data) and path.read_bytes() == data:
-            return False
-    except OSError:
-        pass  # there is none yet, or writing will say what is wrong
-    write_whole(path, data)
-    return True
+    return write_new(path, with_record(face))
 
 
 def _batches(faces: Iterable[FaceFile]) -> Iterable[list[FaceFile]]:
@@ -204,6 +210,13 @@ def _by_frame(frames: Sequence[FrameFaces], info: ClipInfo) -> Callable[[Frame],
         return lambda frame: names.get(frame.name)
     numbers = {_number(each.name): each for each in frames}
     return lambda frame: numbers.get(frame.index + 1)
+
+
+def _called_after(frames: Sequence[FrameFaces]) -> str:
+    """The clip after which video frames are called, as in `clip_000001.mp4`; else empty."""
+    path = Path(frames[0].name) if frames else Path()
+    stem, _, number = path.stem.rpartition("_")
+    return stem if number.isdecimal() and path.suffix.lower() not in PICTURES else ""
 
 
 def _number(name: str) -> int:

@@ -28,8 +28,8 @@ from ..labels import (
 from ..labels.files import label_bytes, read_json
 from ..labels.labelme import EXCLUDING, INCLUDING, is_labelme
 from ..types import replace
-from .import_faces import missing, told_apart
-from .labels import Changed, each_face, notes_said, say
+from .import_faces import check_elsewhere, missing, told_apart
+from .labels import Changed, each_face, notes_said, refuse_pack, say
 from .record import STATE
 from .run import Run
 
@@ -66,6 +66,7 @@ def import_labels(
     Raises NothingFoundError where nothing there is a drawing.
     """
     faces = run.context.faceset(faceset)
+    refuse_pack(faces)
     names = _Names(faces.paths)
     words = ({*INCLUDING, *include} - {*exclude}, {*EXCLUDING, *exclude} - {*include})
     notes: list[str] = []
@@ -193,6 +194,7 @@ def _to_json(run: Run, faces: Faceset, folder: Path, form: str) -> Changed:
 
 
 def _to_dfl(run: Run, faces: Faceset, folder: Path, form: str) -> Changed:
+    check_elsewhere(folder, faces.folder)
     writer = run.registry.hook.mien_open_face_writer(form=form, folder=folder)
     if writer is None:
         raise PluginError(missing("write", form, "dfl"))

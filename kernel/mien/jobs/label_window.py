@@ -3,85 +3,28 @@
 from __future__ import annotations
 
 import os
-import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
 
-from ..arrays import Image
-from ..errors import ConfigError, InputError, OutputError
-from ..faceset import POLYGONS, FaceRecord
+from ..arrays import Image, Points
+from ..errors import InputError, OutputError
+from ..faceset import POLYGONS, FaceRecord, Faceset
 from ..labels import Label, label_path, of_face, remove_label, write_label
-from ..labels.editor import Drawing, press
+from ..labels.drawing import Drawing, carried
+from ..labels.editor import Editor, Mouse
+from ..labels.screen import LINE, Screen
+from ..labels.shapes import INCLUDE
+from ..labels.view import View
+from ..labels.window import TkWindow, Window
+from .labels import refuse_pack
 from .run import Run
 
-_TITLE = "mien mask label"
-_WAIT = 30  # milliseconds between two looks at the keys
-_STEPS = {"d": 1, " ": 1, "a": -1}
-_LEAVE = ("q", "\x1b")
-
-
-class Window(Protocol):
-    """Shows a picture, and tells what was clicked and typed."""
-
-    def show(self, image: Image) -> None:
-        """Show it."""
-        ...
-
-    def wait(self) -> tuple[Sequence[tuple[int, int]], str]:
-        """The places clicked since, and the key pressed; `q` where the window was closed."""
-        ...
-
-    def close(self) -> None:
-        """Take it away."""
-        ...
-
-
-class HighGui:
-    """A window of OpenCV's."""
-
-    def __init__(self, environ: Mapping[str, str] = os.environ) -> None:
-        """Raises ConfigError where this machine has no display, or OpenCV no windows."""
-        # Qt ends the whole program where it finds no display, so it must not be asked.
-        if sys.platform == "linux" and not (
-            environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY")
-        ):
-            raise ConfigError(
-                "there is no display to draw on; draw with LabelMe elsewhere, and take that over "
-                "with: mien mask import FACESET FOLDER"
-            )
-        import cv2
-
-        self._cv2 = cv2
-        self._clicks: list[tuple[int, int]] = []
-        try:
-            cv2.namedWindow(_TITLE, cv2.WINDOW_AUTOSIZE | cv2.WINDOW_GUI_NORMAL)
-            cv2.setMouseCallback(_TITLE, self._on_mouse)
-        except cv2.error as error:
-            raise ConfigError(
-                "the installed OpenCV has no windows (opencv-python-headless?); "
-                "with opencv-python in its place it has"
-            ) from error
-
-    def show(self, image: Image) -> None:
-        """Show it."""
-        self._cv2.imshow(_TITLE, image)
-
-    def wait(self) -> tuple[Sequence[tuple[int, int]], str]:
-        """What was clicked and pressed."""
-        code = self._cv2.waitKey(_WAIT)
-        clicks, self._clicks = self._clicks, []
-        if self._cv2.getWindowProperty(_TITLE, self._cv2.WND_PROP_VISIBLE) < 1:
-            return clicks, "q"
-        return clicks, chr(code & 0xFF) if code >= 0 else ""
-
-    def close(self) -> None:
-        """Take it away."""
-        self._cv2.destroyAllWindows()
-
-    def _on_mouse(self, event: int, x: int, y: int, flags: int, data: Any) -> None:
-        if event == self._cv2.EVENT_LBUTTONDOWN:
-            self._clicks.append((x, y))
+_STEPS = {"d": 1, "a": -1}
+_NEXT, _LEAVE, _SAVE = "n", "q", "s"
+_BACK = 200
+"""Faces before the first one that are looked at for a drawing to copy."""
 
 
 def draw_labels(
@@ -93,74 +36,163 @@ def draw_labels(
     Raises ConfigError without a display, OutputError where nothing can be written beside the faces.
     """
     faces = run.context.faceset(faceset)
-    paths = faces.paths
-    if start:
-        named = [n for n, path in enumerate(paths) if start in (path.name, path.stem)]
-        if not named:
-            raise InputError(f"faceset '{faceset}': holds no face '{start}'")
-        index = named[0]
-    else:
-        index = max(0, _unlabelled(run, paths, faces.store.record, -1))
-    if not os.access(paths[index].parent, os.W_OK):
-        raise OutputError(f"{paths[index].parent}: labels cannot be written here (read-only)")
-    view = window or HighGui()
-    written, step = 0, 1
+    refuse_pack(faces)
+    index = _begin(run, faces, start)
+    if not os.access(faces.paths[index].parent, os.W_OK):
+        raise OutputError(
+            f"{faces.paths[index].parent}: labels cannot be written here (read-only); copy the "
+            "faces elsewhere"
+        )
+    view = window or TkWindow(side, LINE)
     try:
-        while 0 <= index < len(paths) and not run.cancel.is_set():
-            path = paths[index]
-            try:
-                image, record = faces.store.read(path)
-                drawing = Drawing(of_face(path, record), record.size, side)
-            except InputError as error:
-                run.events.note(f"skipped {error}")
-                index += step
-                continue
-            key = _draw(run, view, drawing, image, f"{index + 1}/{len(paths)} {path.name}")
-            written += _keep(path, record, drawing)
-            if key in _LEAVE:
-                break
-            if key == "n":
-                index, step = _unlabelled(run, paths, faces.store.record, index), 1
-            else:
-                step = _STEPS[key]
-                index = min(max(index + step, 0), len(paths) - 1)
+        return _Evening(run, faces, view).work(index)
     finally:
         view.close()
-    return written
 
 
-def _draw(run: Run, window: Window, drawing: Drawing, image: Image, words: str) -> str:
-    """Until a key leaves the face: that key."""
-    window.show(drawing.picture(image, words))
-    while not run.cancel.is_set():
-        clicks, key = window.wait()
-        for x, y in clicks:
-            drawing.click(x, y)
-        if key and (key in _STEPS or key in _LEAVE or key == "n"):
-            return key
-        if clicks or (key and press(drawing, key)):
-            window.show(drawing.picture(image, words))
-    return "q"
+def _begin(run: Run, faces: Faceset, start: str) -> int:
+    if not start:
+        return max(0, _unlabelled(run, faces, -1))
+    for index, path in enumerate(faces.paths):
+        if start in (path.name, path.stem):
+            return index
+    raise InputError(f"faceset '{faces.folder}': holds no face '{start}'")
 
 
-def _keep(path: Path, record: FaceRecord, drawing: Drawing) -> bool:
-    """Write what was drawn, where that changed."""
-    if not drawing.changed:
-        return False
-    label = drawing.label
-    if label is None and POLYGONS not in record.extra:
-        return remove_label(path)
-    write_label(path, label or Label(size=record.size, shapes=()))
-    return True
+@dataclass(frozen=True, slots=True, eq=False)
+class _Face:
+    """A face that can be read, and what is drawn on it."""
+
+    path: Path
+    image: Image
+    record: FaceRecord
+    label: Label | None
 
 
-def _unlabelled(run: Run, paths: Sequence[Path], record: Any, behind: int) -> int:
-    """The next face without a drawing; -1 where every one behind has one."""
-    for index in range(behind + 1, len(paths)):
-        path = paths[index]
-        try:
-            if not label_path(path).exists() and of_face(path, record(path)) is None:
-                return index
-        except InputError as error:
-            run.events.note(f"skipped {error}")
+class _Evening:
+    """Somebody's work on many faces: what is carried from one to the next."""
+
+    def __init__(self, run: Run, faces: Faceset, window: Window) -> None:
+        self._run, self._faces, self._window = run, faces, window
+        self._editor: Editor | None = None
+        self._last: tuple[Label, Points] | None = None
+        self._written: set[Path] = set()
+        self._skipped: set[int] = set()
+
+    def work(self, index: int) -> int:
+        """From face to face until somebody leaves; how many files were written."""
+        here = self._readable(index, 1) or self._readable(index, -1)
+        while here is not None and not self._run.cancel.is_set():
+            index, face = here
+            key = self._draw(index, face)
+            if key == _LEAVE:
+                break
+            if key == _NEXT:
+                index = _unlabelled(self._run, self._faces, index)
+                if index < 0:
+                    self._run.events.note(f"{self._faces.folder}: every face has a label")
+                here = self._readable(index, 1)
+            else:  # before the first and behind the last one, the same again
+                step = _STEPS[key]
+                here = self._readable(index + step, step) or self._readable(index, 1)
+        return len(self._written)
+
+    def _readable(self, index: int, step: int) -> tuple[int, _Face] | None:
+        """The first face from there on that can be read, in steps of 1 or -1."""
+        paths = self._faces.paths
+        while 0 <= index < len(paths):
+            try:
+                image, record = self._faces.store.read(paths[index])
+                return index, _Face(paths[index], image, record, of_face(paths[index], record))
+            except InputError as error:
+                if index not in self._skipped:
+                    self._run.events.note(f"skipped {error}")
+                    self._skipped.add(index)
+            index += step
+        return None
+
+    def _draw(self, index: int, face: _Face) -> str:
+        """Until a key leaves the face: that key."""
+        if self._editor is None:
+            self._last = self._labelled_before(index)
+        editor = self._open(face)
+        words = f"{index + 1}/{len(self._faces.paths)} {face.path.name}"
+        screen = Screen(face.image)
+        self._window.show(screen.draw(editor, words))
+        left = ""
+        while not left and not self._run.cancel.is_set():
+            events = self._window.wait()
+            for event in events:
+                if isinstance(event, Mouse):
+                    editor.feel(event)
+                elif event in _STEPS or event in (_NEXT, _LEAVE):
+                    left = event
+                    break
+                elif event == _SAVE:
+                    self._keep(face, editor)
+                else:
+                    editor.press(event)
+            if events and not left:
+                self._window.show(screen.draw(editor, words))
+        editor.finish()
+        self._keep(face, editor)
+        made = editor.drawing.label
+        if made is not None:
+            self._last = made, face.record.landmarks
+        return left or _LEAVE
+
+    def _open(self, face: _Face) -> Editor:
+        """An editor for a face, with the habits of the one before."""
+        record = face.record
+        copied = None
+        if self._last is not None:
+            copied = carried(*self._last, record.size, record.landmarks)
+        view = View(record.size, self._window.side)
+        editor = Editor(Drawing(face.label, record.size), view, copied=copied)
+        before, self._editor = self._editor, editor
+        if before is not None:
+            editor.look, editor.helps, editor.mouse = before.look, before.helps, before.mouse
+            # A face without any shape begins with one that includes.
+            editor.kind = before.kind if face.label is not None else INCLUDE
+        return editor
+
+    def _keep(self, face: _Face, editor: Editor) -> None:
+        """Write what was drawn, where that changed."""
+        drawing = editor.drawing
+        if not drawing.changed:
+            return
+        if drawing.label is None and POLYGONS not in face.record.extra:
+            remove_label(face.path)
+        else:
+            write_label(face.path, drawing.label or Label(size=face.record.size, shapes=()))
+        drawing.saved()
+        self._written.add(face.path)
+
+    def _labelled_before(self, index: int) -> tuple[Label, Points] | None:
+        """The drawing on the nearest face before this one, for the key that copies."""
+        for path in reversed(self._faces.paths[max(0, index - _BACK) : index]):
+            try:
+                record = self._faces.store.record(path)
+                label = of_face(path, record)
+            except InputError:
+                continue
+            if label is not None:
+                return label, record.landmarks
+        return None
+
+
+def _unlabelled(run: Run, faces: Faceset, behind: int) -> int:
+    """The next face without a drawing, from the first again after the last; -1 for none."""
+    paths, record = faces.paths, faces.store.record
+    for index in chain(range(behind + 1, len(paths)), range(behind + 1)):
+        if not _has_label(run, paths[index], record):
+            return index
     return -1
+
+
+def _has_label(run: Run, path: Path, record: Callable[[Path], FaceRecord]) -> bool:
+    try:
+        return label_path(path).exists() or of_face(path, record(path)) is not None
+    except InputError as error:
+        run.events.note(f"skipped {error}")
+        return True

@@ -10,15 +10,15 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from ..atomic import write_whole
+from ..atomic import write_new, write_whole
 from ..errors import ConfigError, InputError, NothingFoundError, StoppedError
-from ..faceset import POLYGONS, FaceFile, FaceRecord, Faceset, encode_mask, with_record
+from ..faceset import POLYGONS, FaceFile, FaceRecord, Faceset, Pack, encode_mask, with_record
 from ..faceset.folder import Folder
 from ..labels import FOLDER, Label, label_path, of_face, rasterise, with_polygons
 from ..labels.files import label_bytes, move_label
 from ..stages import MaskerProvider
 from ..types import replace
-from .import_faces import told_apart
+from .import_faces import check_elsewhere, told_apart
 from .run import Run
 from .stored_masks import masked
 
@@ -241,7 +241,7 @@ def say(run: Run, notes: Sequence[str]) -> None:
 def _in_place(faces: Faceset, made: Iterator[tuple[Path, FaceFile]]) -> Changed:
     written = kept = 0
     for path, face in made:
-        if _put(path, face):
+        if write_new(path, with_record(face)):
             written += 1
         else:
             kept += 1
@@ -252,11 +252,11 @@ def _in_place(faces: Faceset, made: Iterator[tuple[Path, FaceFile]]) -> Changed:
 def _into(
     faces: Faceset, folder: Path, made: Iterator[tuple[Path, FaceFile]], what: str
 ) -> Changed:
-    if folder.resolve() == faces.folder.resolve():
-        raise ConfigError(f"-o {folder}: is the faceset itself; name another folder")
+    check_elsewhere(folder, faces.folder)
     written = kept = 0
     for face in told_apart(face for _, face in made):
-        if _put(folder / face.person / f"{face.name}{face.suffix}", face):
+        path = folder / face.person / f"{face.name}{face.suffix}"
+        if write_new(path, with_record(face)):
             written += 1
         else:
             kept += 1
@@ -266,21 +266,19 @@ def _into(
     return Changed(place=folder, written=written, kept=kept, left=left)
 
 
-def _put(path: Path, face: FaceFile) -> bool:
-    """Write a face; False where the same bytes are there already."""
-    data = with_record(face)
-    try:
-        if path.stat().st_size == len(data) and path.read_bytes() == data:
-            return False
-    except OSError:
-        pass  # there is none yet, or writing will say what is wrong
-    write_whole(path, data)
-    return True
-
-
 def _check_ours(faces: Faceset) -> None:
+    refuse_pack(faces)
     if not isinstance(faces.store, Folder):
         raise ConfigError(
             f"faceset '{faces.folder}': is another program's, which is never changed; "
             "say -o FOLDER to make one of ours, or import it first"
+        )
+
+
+def refuse_pack(faces: Faceset) -> None:
+    """Raise ConfigError for a pack of ours: drawings lie beside faces, and it is never changed."""
+    if isinstance(faces.store, Pack):
+        raise ConfigError(
+            f"faceset '{faces.folder}': is packed, and a pack is never changed; unpack it with "
+            "'mien faces unpack'"
         )

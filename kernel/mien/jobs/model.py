@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -35,7 +35,9 @@ class StoredModel:
 class OpenModel:
     """A model ready to swap, the hash that names its weights, and both in words.
 
-    asked  options that this run gave besides those the model was begun with, as plain values
+    asked    options that this run gave besides those the model was begun with, as plain values
+    options  all of them, as an instance of the plugin's class
+    make     another stage of it, from other options
     """
 
     provider: ModelProvider
@@ -44,6 +46,8 @@ class OpenModel:
     sha256: str
     words: str
     asked: Mapping[str, Any]
+    options: Any
+    make: Callable[[Any], SwapStage]
 
 
 def open_model(run: Run, name: str) -> OpenModel:
@@ -57,15 +61,20 @@ def open_model(run: Run, name: str) -> OpenModel:
     if Path(name).is_file():
         return _open_file(run, Path(name))
     found = find_model(run, Path(name))
-    stage = found.provider.create(found.options, run.context, found.generation.folder)
+
+    def make(options: Any) -> SwapStage:
+        return found.provider.create(options, run.context, found.generation.folder)
+
     sha256, iteration = found.generation.weights_sha256, found.generation.iteration
     return OpenModel(
         provider=found.provider,
-        stage=stage,
+        stage=make(found.options),
         iteration=iteration,
         sha256=sha256,
         words=f"iteration {iteration}, {sha256}",
         asked=_asked(run, found.provider, found.options),
+        options=found.options,
+        make=make,
     )
 
 
@@ -132,7 +141,11 @@ def _open_file(run: Run, path: Path) -> OpenModel:
         )
     provider = able[0]
     options = run.config.options(provider)
-    stage = provider.create(options, run.context, path)
+
+    def make(wanted: Any) -> SwapStage:
+        return provider.create(wanted, run.context, path)
+
+    stage = make(options)
     with path.open("rb") as stream:
         sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     return OpenModel(
@@ -142,6 +155,8 @@ def _open_file(run: Run, path: Path) -> OpenModel:
         sha256=sha256,
         words=f"{path.name}, {sha256}",
         asked=_asked(run, provider, options),
+        options=options,
+        make=make,
     )
 
 

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from .files import FOLDER, label_path, of_face, read_label, remove_label, with_polygons, write_label
+from .files import (
+    FOLDER,
+    companions,
+    label_path,
+    of_face,
+    read_label,
+    remove_label,
+    with_polygons,
+    write_label,
+)
 from .labelme import from_labelme, to_labelme
 from .overlay import draw_label
 from .shapes import EXCLUDE, INCLUDE, Label, Shape, rasterise
@@ -13,6 +22,7 @@ __all__ = [
     "INCLUDE",
     "Label",
     "Shape",
+    "companions",
     "draw_label",
     "from_labelme",
     "label_path",

@@ -54,6 +54,19 @@ def of_face(face: Path, record: FaceRecord) -> Label | None:
     return label if label.shapes else None
 
 
+def companions(face: Path, becomes: Path) -> list[tuple[Path, Path]]:
+    """The files that belong to a picture: where each lies, and where it belongs once the picture
+    `face` is called `becomes`.  Nothing is moved here.
+
+    They are its drawing, and what LabelMe wrote beside it.
+    """
+    pairs = (
+        (label_path(face), label_path(becomes)),
+        (face.with_suffix(".json"), becomes.with_suffix(".json")),
+    )
+    return [(now, then) for now, then in pairs if now.is_file()]
+
+
 def read_label(path: Path) -> Label:
     """The drawing in a file of ours.
 
@@ -82,6 +95,8 @@ def read_json(path: Path) -> Any:
         return json.loads(data.decode("utf-8-sig"))
     except FileNotFoundError:
         raise
+    except NotADirectoryError as error:  # the faces lie in a pack, and nothing beside them
+        raise FileNotFoundError(path) from error
     except OSError as error:
         raise InputError(f"'{path}': cannot be read ({reason(error)})") from error
     except (ValueError, RecursionError) as error:

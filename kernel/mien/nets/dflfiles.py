@@ -274,7 +274,7 @@ def _losses(rows: Any, path: Path) -> Array:
         return np.zeros((0, 2), np.float64)
     try:
         losses = np.array(rows, np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InputError(f"{path}: the losses are no rows of numbers") from error
     if losses.ndim != 2:
         raise InputError(f"{path}: the losses are no rows of numbers")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ..arrays import Points
-from ..atomic import whole_file
+from ..atomic import reason, whole_file
 from ..errors import InputError, OutputError
 from ..types import Face
 from .migrations import MIGRATIONS
@@ -243,21 +243,37 @@ class WorkspaceEditor(Workspace):
             with whole_file(path) as beside, closing(sqlite3.connect(beside)) as copy:
                 self._db.backup(copy)
         except (OSError, sqlite3.Error) as error:
-            raise OutputError(f"{path}: the backup cannot be written: {error}") from error
+            why = reason(error) if isinstance(error, OSError) else str(error)
+            raise OutputError(
+                f"{path}: the backup cannot be written ({why}); nothing was changed"
+            ) from error
 
     def restore(self, path: Path) -> None:
         """Become what `backup` wrote.  Raises InputError where the file is no workspace."""
+        check_backup(path)
         try:
-            with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as saved:
-                version = int(saved.execute("PRAGMA user_version").fetchone()[0])
-                whole = saved.execute("PRAGMA quick_check").fetchone()[0] == "ok"
-                saved.execute("SELECT count(*) FROM faces").fetchone()
-                if not whole or not 1 <= version <= len(MIGRATIONS):
-                    raise InputError(f"{path}: is damaged, or of another version")
+            with closing(_to_read(path)) as saved:
                 saved.backup(self._db)
         except sqlite3.Error as error:
-            raise InputError(f"{path}: is no backup of a workspace: {error}") from error
+            raise OutputError(f"{self.folder}: cannot be restored: {error}") from error
         self._migrate()
+
+
+def check_backup(path: Path) -> None:
+    """Raise InputError where a file is no whole workspace."""
+    try:
+        with closing(_to_read(path)) as saved:
+            version = int(saved.execute("PRAGMA user_version").fetchone()[0])
+            whole = saved.execute("PRAGMA quick_check").fetchone()[0] == "ok"
+            saved.execute("SELECT count(*) FROM faces").fetchone()
+    except sqlite3.Error as error:
+        raise InputError(f"{path}: is no backup of a workspace: {error}") from error
+    if not whole or not 1 <= version <= len(MIGRATIONS):
+        raise InputError(f"{path}: is damaged, or of another version")
+
+
+def _to_read(path: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
 
 
 def _clip(number: int, uri: str, fingerprint: str, info: str) -> KnownClip:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -59,11 +60,13 @@ class Workspace:
             self._migrate()
         except sqlite3.OperationalError as error:
             self._db.close()
-            raise OutputError(f"{path}: cannot be written: {error}") from error
+            if create or not self._opened_to_be_read(path):
+                raise OutputError(refused(path, error)) from error
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise InputError(
-                f"{path}: cannot be used as a workspace: {error}; move it away to begin anew"
+                f"{path}: cannot be used as a workspace: {error}; go back to a backup with 'mien "
+                "alignments restore', or move it away to begin anew"
             ) from error
 
     def __enter__(self) -> Workspace:
@@ -246,7 +249,24 @@ class Workspace:
                 raise
             self._db.execute("COMMIT")
         except sqlite3.OperationalError as error:
-            raise OutputError(f"{self.folder / DATABASE}: cannot be written: {error}") from error
+            raise OutputError(refused(self.folder / DATABASE, error)) from error
+
+    def _opened_to_be_read(self, path: Path) -> bool:
+        """Open a workspace that lies where nothing may be written; False where that cannot be."""
+        log = path.with_name(f"{path.name}-wal")
+        if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+            return False
+        try:
+            if log.exists() and log.stat().st_size:
+                return False  # changes lie there that only a writer can take over
+            where = f"{path.resolve().as_uri()}?mode=ro&immutable=1"
+            self._db = sqlite3.connect(where, uri=True, isolation_level=None)
+            if self._db.execute("PRAGMA user_version").fetchone()[0] == len(MIGRATIONS):
+                return True
+        except (OSError, sqlite3.Error):
+            pass  # what is said is why it could not be written
+        self._db.close()
+        return False
 
     def _migrate(self) -> None:
         version = int(self._db.execute("PRAGMA user_version").fetchone()[0])
@@ -317,6 +337,13 @@ def _png_mask(png: bytes) -> Mask:
     if picture is None:
         raise InputError("a mask stored in the workspace is damaged; extract the clip again")
     return (picture.astype(np.float32) / np.float32(255))[..., None]
+
+
+def refused(path: Path, error: sqlite3.Error) -> str:
+    """Why a database cannot be written, and what to do where that is known."""
+    if "readonly" in str(error):
+        return f"{path}: is read-only; copy its folder to a place where you may write"
+    return f"{path}: cannot be written: {error}"
 
 
 def _now() -> str:

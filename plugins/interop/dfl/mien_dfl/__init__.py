@@ -10,7 +10,7 @@ from mien.hooks import hookimpl
 if TYPE_CHECKING:
     from mien.faceset import FaceStore, FaceWriter
 
-FORMS = ("dfl", "dfl-pak")
+FORMS = ("dfl", "dfl-pak", "dfl-meta")
 
 
 @hookimpl
@@ -23,9 +23,10 @@ def mien_open_faceset(path: Path) -> FaceStore | None:
 
 @hookimpl
 def mien_open_face_writer(form: str, folder: Path) -> FaceWriter | None:
-    """`dfl` for JPEG files, `dfl-pak` for one `faceset.pak`."""
+    """`dfl` for JPEG files, `dfl-pak` for one `faceset.pak`, `dfl-meta` for one `meta.dat`."""
     if form not in FORMS:
         return None
-    from .writers import JpegWriter, PakWriter
+    from .writers import JpegWriter, MetaWriter, PakWriter
 
-    return JpegWriter(folder) if form == "dfl" else PakWriter(folder)
+    makers = {"dfl": JpegWriter, "dfl-pak": PakWriter, "dfl-meta": MetaWriter}
+    return makers[form](folder)

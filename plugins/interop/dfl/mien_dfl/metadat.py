@@ -8,6 +8,7 @@ from typing import Any
 
 from mien.atomic import write_whole
 from mien.errors import InputError
+from mien.faceset.foreign import read_bytes
 from mien.weights.pickles import Limits, PickleError, UnsafePickleError, loads
 
 from .pickled import dumps
@@ -23,12 +24,7 @@ Saved = Mapping[str, tuple[tuple[int, int, int], Mapping[str, Any]]]
 def read_meta(path: Path) -> Saved:
     """What a `meta.dat` holds.  Raises InputError where it is damaged or refused."""
     where = f"'{path}'"
-    try:
-        if path.stat().st_size > _MOST_BYTES:
-            raise InputError(f"{where}: is larger than any list of faces")
-        data = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{where}: cannot be read ({error.strerror})") from error
+    data = read_bytes(path, where, "list of faces", _MOST_BYTES)
     try:
         saved = loads(data, limits=_LIMITS)
     except UnsafePickleError as error:

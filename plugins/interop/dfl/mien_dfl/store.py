@@ -2,33 +2,17 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from mien.arrays import Image
 from mien.errors import InputError
-from mien.faceset import (
-    FaceFile,
-    FaceRecord,
-    FaceStore,
-    check_whole,
-    decode_picture,
-    natural_key,
-    read_face,
-    read_file,
-    read_header,
-    read_record,
-)
+from mien.faceset import FaceRecord, FaceStore
+from mien.faceset.foreign import ForeignStore, pictures_of, read_bytes
 
 from . import metadat, pak
 from .faces import NUMBERS, to_record
 from .jpeg import Parts, take_apart
-
-_LOOKED_AT = 8
-_SUFFIXES = (".jpg", ".jpeg", ".png")
-_MOST_FILE = 1 << 28
 
 
 def open_store(path: Path) -> FaceStore | None:
@@ -41,62 +25,29 @@ def open_store(path: Path) -> FaceStore | None:
     packed = path / pak.NAME
     if packed.is_file():
         return Pack(packed)
-    try:
-        found = [each for each in path.iterdir() if each.suffix.lower() in _SUFFIXES]
-    except OSError:
-        return None
-    listed = sorted((each for each in found if each.name[0] != "."), key=natural_key)
+    listed, ours = pictures_of(path, "DeepFaceLab")
     saved = path / metadat.NAME
-    if not listed or not (saved.is_file() or any(map(_is_face, listed[:_LOOKED_AT]))):
+    if not listed or not (ours or saved.is_file()):
         return None
     return JpegFolder(listed, metadat.read_meta(saved) if saved.is_file() else {})
 
 
-def _is_face(path: Path) -> bool:
-    try:
-        with path.open("rb") as stream:
-            return read_header(stream, "").foreign == "DeepFaceLab"
-    except (OSError, ValueError, InputError):
-        return False
-
-
-class JpegFolder:
-    """A folder of JPEG files; pictures of ours among them are read as such.
+class JpegFolder(ForeignStore):
+    """A folder of JPEG files.
 
     A picture that lost its metadata, as happens in other programs, takes what `meta.dat` saved.
     """
 
-    def __init__(self, paths: list[Path], saved: metadat.Saved) -> None:
-        self.paths = tuple(paths)
+    def __init__(self, paths: Sequence[Path], saved: metadat.Saved) -> None:
+        super().__init__(paths)
         self._saved = saved
 
-    def record(self, path: Path, /) -> FaceRecord:
-        """What is known of a face."""
-        taken = self._taken(path)
-        return read_record(path) if taken is None else taken[1]
-
-    def read(self, path: Path, /) -> tuple[Image, FaceRecord]:
-        """The crop and what is known of it."""
-        taken = self._taken(path)
-        if taken is None:
-            return read_face(path)
-        picture, record = taken
-        return decode_picture(picture, record.size, f"face '{path}'"), record
-
-    def file(self, path: Path, /) -> FaceFile:
-        """The picture as it lies, without the metadata."""
-        taken = self._taken(path)
-        if taken is None:
-            return read_file(path)
-        check_whole(taken[0], f"face '{path}'")
-        return FaceFile(name=path.stem, data=taken[0], record=taken[1])
-
-    def _taken(self, path: Path) -> tuple[bytes, FaceRecord] | None:
+    def taken(self, path: Path) -> tuple[bytes, FaceRecord] | None:
         """Picture and record; None where the picture is none of DeepFaceLab's."""
         if path.suffix.lower() == ".png":
             return None
         where = f"face '{path}'"
-        parts = take_apart(_bytes(path, where), where)
+        parts = take_apart(read_bytes(path, where), where)
         if parts.info is not None:
             return parts.picture, _record_of(parts, where)
         saved = self._saved.get(path.name)
@@ -109,7 +60,7 @@ class JpegFolder:
         return parts.picture, record.resized(parts.width)
 
 
-class Pack:
+class Pack(ForeignStore):
     """One `faceset.pak`."""
 
     def __init__(self, path: Path) -> None:
@@ -126,25 +77,14 @@ class Pack:
                 number += 1
                 place = place.with_name(f"{Path(each.name).stem}-{number}{place.suffix}")
             self._packed[place] = each
-        self.paths = tuple(self._packed)
+        super().__init__(tuple(self._packed))
 
-    def record(self, path: Path, /) -> FaceRecord:
-        """What is known of a face."""
-        return self._taken(path)[1]
+    def person(self, path: Path) -> str:
+        """Of whom a face is, as the pack says."""
+        return self._packed[path].person
 
-    def read(self, path: Path, /) -> tuple[Image, FaceRecord]:
-        """The crop and what is known of it."""
-        picture, record = self._taken(path)
-        return decode_picture(picture, record.size, f"face '{path}'"), record
-
-    def file(self, path: Path, /) -> FaceFile:
-        """The picture as it lies, without the metadata."""
-        picture, record = self._taken(path)
-        check_whole(picture, f"face '{path}'")
-        person = self._packed[path].person
-        return FaceFile(name=path.stem, data=picture, record=record, person=person)
-
-    def _taken(self, path: Path) -> tuple[bytes, FaceRecord]:
+    def taken(self, path: Path) -> tuple[bytes, FaceRecord]:
+        """Picture and record."""
         where = f"face '{path}'"
         parts = take_apart(self._raw(path, where), where)
         if parts.info is None:
@@ -179,13 +119,3 @@ def _by_pack(table: Mapping[str, Any], parts: Parts, where: str) -> FaceRecord:
     }
     known = {key: value for key, value in info.items() if value is not None}
     return to_record(known, parts.width, parts.height, where)
-
-
-def _bytes(path: Path, where: str) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            if os.fstat(stream.fileno()).st_size > _MOST_FILE:
-                raise InputError(f"{where}: is larger than any face")
-            return stream.read()
-    except (OSError, ValueError) as error:
-        raise InputError(f"{where}: cannot be read ({error})") from error

@@ -1,4 +1,4 @@
-"""Faces of ours as DeepFaceLab keeps them: JPEG files in a folder, or one `faceset.pak`."""
+"""Faces of ours as DeepFaceLab keeps them: JPEG files, one `faceset.pak`, or one `meta.dat`."""
 
 from __future__ import annotations
 
@@ -6,26 +6,25 @@ import shutil
 import tempfile
 from contextlib import ExitStack
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
-import numpy as np
-from mien.atomic import reason, whole_file, write_whole
+from mien.atomic import reason, whole_file
 from mien.errors import InputError, OutputError
-from mien.faceset import FaceFile, decode_picture
+from mien.faceset import FaceFile
+from mien.faceset.foreign import ForeignWriter, picture_of
 
-from . import pak
+from . import metadat, pak
 from .faces import NUMBERS, face_type_name, points_of, polys_of, to_info
 from .jpeg import put_together, take_apart
 
 _QUALITY = 100
 
 
-class Writer:
-    """What both writers do alike."""
+class JpegWriter(ForeignWriter):
+    """A JPEG file for each face; a person's faces in a folder of their own."""
 
     def __init__(self, folder: Path) -> None:
-        self._folder = folder
+        super().__init__(folder)
         self._anew = 0
 
     @property
@@ -34,31 +33,16 @@ class Writer:
         if not self._anew:
             return []
         return [
-            f"{self._folder}: {self._anew} pictures were encoded anew as JPEG of quality {_QUALITY}"
+            f"{self.folder}: {self._anew} pictures were encoded anew as JPEG of quality {_QUALITY}"
         ]
 
-    def add(self, face: FaceFile, /) -> bool:
-        """Write one face; False where the same one was there already."""
-        raise NotImplementedError
+    def encoded(self, face: FaceFile) -> bytes:
+        """The face's file.
 
-    def close(self) -> None:
-        """Nothing is left to do."""
-
-    def abandon(self) -> None:
-        """Let go of what was not finished."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        if error is None:
-            self.close()
-        self.abandon()
+        Raises InputError where the picture cannot be decoded, or its metadata is too large for the
+        original.
+        """
+        return self._jpeg(face)[0]
 
     def _jpeg(self, face: FaceFile) -> tuple[bytes, dict[str, Any]]:
         """The face's file, and its metadata."""
@@ -71,27 +55,7 @@ class Writer:
         return put_together(picture, info, protocol, where), info
 
 
-class JpegWriter(Writer):
-    """A JPEG file for each face; a person's faces in a folder of their own."""
-
-    def add(self, face: FaceFile, /) -> bool:
-        """Write one face; False where the same file is there already.
-
-        Raises InputError where the picture cannot be decoded, or its metadata is too large for the
-        original; OutputError where it cannot be written.
-        """
-        data, _ = self._jpeg(face)
-        path = self._folder / face.person / f"{face.name}.jpg"
-        try:
-            if path.stat().st_size == len(data) and path.read_bytes() == data:
-                return False
-        except OSError:
-            pass  # there is none yet, or writing will say what is wrong
-        write_whole(path, data)
-        return True
-
-
-class PakWriter(Writer):
+class PakWriter(JpegWriter):
     """One `faceset.pak`, which appears when all is written."""
 
     def __init__(self, folder: Path) -> None:
@@ -102,7 +66,7 @@ class PakWriter(Writer):
         self._beside: Any = None
 
     def add(self, face: FaceFile, /) -> bool:
-        """Take one face in; as `JpegWriter.add`."""
+        """Take one face in; as `JpegWriter.encoded`."""
         data, info = self._jpeg(face)
         record = face.record
         brow = info.get("eyebrows_expand_mod")
@@ -121,12 +85,12 @@ class PakWriter(Writer):
         )
         try:
             if self._beside is None:
-                self._folder.mkdir(parents=True, exist_ok=True)
-                made = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115  (the stack closes it)
+                self.folder.mkdir(parents=True, exist_ok=True)
+                made = tempfile.TemporaryFile(dir=self.folder)  # noqa: SIM115  (the stack closes it)
                 self._beside = self._open.enter_context(made)
             self._beside.write(data)
         except OSError as error:
-            raise OutputError(f"{self._folder}: cannot be written ({reason(error)})") from error
+            raise OutputError(f"{self.folder}: cannot be written ({reason(error)})") from error
         self._files.append(len(data))
         return True
 
@@ -135,7 +99,7 @@ class PakWriter(Writer):
         files, self._beside = self._beside, None
         if files is None:
             return
-        path = self._folder / pak.NAME
+        path = self.folder / pak.NAME
         try:
             with self._open, whole_file(path) as beside, beside.open("wb") as stream:
                 pak.write_pack(stream, self._infos, self._files)
@@ -150,12 +114,39 @@ class PakWriter(Writer):
         self._open.close()
 
 
+class MetaWriter(ForeignWriter):
+    """One `meta.dat` with the metadata of all faces, no pictures; it appears when all is known.
+
+    Faces go by the names that their files have as JPEG: their pictures may be edited meanwhile.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self._saved: dict[str, tuple[tuple[int, int, int], dict[str, Any]]] = {}
+
+    def add(self, face: FaceFile, /) -> bool:
+        """Take one face in.
+
+        Raises InputError where another had its name: the file knows names, but no folders.
+        """
+        name, size = f"{face.name}.jpg", face.record.size
+        if name in self._saved:
+            raise InputError(f"face '{face.name}': another face has this name, of someone else")
+        info, _ = to_info(face.record, f"face '{face.name}'")
+        known = {key: each for key, each in info.items() if each is not None}
+        self._saved[name] = ((size, size, 3), known)
+        return True
+
+    def close(self) -> None:
+        """Write the file.  Raises OutputError."""
+        if self._saved:
+            metadat.write_meta(self.folder / metadat.NAME, self._saved)
+
+
 def _encode(face: FaceFile, where: str) -> bytes:
     import cv2
 
-    image = decode_picture(face.data, face.record.size, where)
-    if image.dtype != np.uint8:
-        image = (image >> 8).astype(np.uint8)
+    image = picture_of(face, where)
     done, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
     if not done:
         raise InputError(f"{where}: cannot be encoded as JPEG")

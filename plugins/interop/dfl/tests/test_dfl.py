@@ -32,7 +32,7 @@ from mien.types import FaceType
 from mien_dfl import metadat, pak
 from mien_dfl.faces import to_info, to_record
 from mien_dfl.jpeg import MOST_PAYLOAD, put_together, take_apart
-from mien_dfl.writers import JpegWriter, PakWriter
+from mien_dfl.writers import JpegWriter, MetaWriter, PakWriter
 
 from .conftest import Shared, face_file, golden, info_of, jpeg, store
 
@@ -99,6 +99,18 @@ class TestGolden:
         metadat.write_meta(tmp_path / "meta.dat", saved)
         assert saved["00002_0.jpg"][0] == (128, 128, 3)
         assert (tmp_path / "meta.dat").read_bytes() == before.read_bytes()
+
+    def test_metadata_is_saved_from_faces_as_the_original_saves_it(
+        self, shared: Shared, tmp_path: Path
+    ) -> None:
+        """The face whose metadata it saved lies in the pack as well."""
+        pack = Faceset(tmp_path, store(golden(shared, "faceset.pak")))
+        with MetaWriter(tmp_path / "saved") as writer:
+            for face in pack.files():
+                if face.name == "00002_0":
+                    writer.add(face)
+        found = (tmp_path / "saved" / "meta.dat").read_bytes()
+        assert found == golden(shared, "meta.dat").read_bytes()
 
     def test_a_face_says_what_the_original_wrote_down(self, shared: Shared) -> None:
         data = golden(shared, "face_00001_0.jpg").read_bytes()
@@ -289,3 +301,26 @@ def test_a_picture_of_ours_keeps_its_pixels_on_the_way(tmp_path: Path) -> None:
     JpegWriter(tmp_path / "theirs").add(read_file(path))
     image, _ = store(tmp_path / "theirs").read(tmp_path / "theirs" / "a.jpg")
     assert np.array_equal(image, read_face(path)[0])
+
+
+class TestSavedMetadata:
+    def test_pictures_that_lost_it_take_it_from_the_file(
+        self, folder: Path, tmp_path: Path
+    ) -> None:
+        before = [record for _, record in Faceset(folder, store(folder)).records()]
+        with MetaWriter(folder) as writer:
+            assert all([writer.add(face) for face in Faceset(folder, store(folder)).files()])
+        for number, path in enumerate(sorted(folder.glob("*.jpg"))):
+            path.write_bytes(jpeg(128, seed=number))  # edited elsewhere, twice as large
+        after = [record for _, record in Faceset(folder, store(folder)).records()]
+        assert [each.size for each in after] == [128] * 3
+        for one, other in zip(before, after, strict=True):
+            np.testing.assert_allclose(other.landmarks, one.resized(128).landmarks, atol=1e-3)
+            np.testing.assert_array_equal(other.frame_landmarks, one.frame_landmarks)
+
+    def test_two_people_of_one_name_are_not_mixed_up(self, folder: Path, tmp_path: Path) -> None:
+        (face, *_) = Faceset(folder, store(folder)).files()
+        writer = MetaWriter(tmp_path / "saved")
+        writer.add(face)
+        with pytest.raises(InputError, match="another face has this name"):
+            writer.add(face)

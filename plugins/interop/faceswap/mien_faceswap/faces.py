@@ -7,6 +7,7 @@ changed goes back byte by byte.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from mien.errors import InputError
 from mien.faceset import FaceRecord, check_square, decode_mask, encode_mask
 from mien.faceset.kept import keep, kept
 from mien.geometry import transform
+from mien.media.files import PICTURES
 from mien.types import FaceMask, FaceType
 
 from .geometry import square
@@ -22,6 +24,8 @@ from .values import box_of, face_table, frame_number, in_crop, masks_of, points_
 KEPT = "faceswap"
 _MASK_SIDE = 256
 _VERSION = 2.4
+_STILL = frozenset(("", *PICTURES))
+"""Endings of clips that are pictures, or folders of them."""
 
 
 def to_record(header: Mapping[str, Any], width: int, height: int, where: str) -> FaceRecord:
@@ -83,7 +87,7 @@ def to_header(record: FaceRecord, name: str) -> dict[str, Any]:
         table = face_table(record.frame_landmarks.astype(np.float64), record.box, _mask(record))
     except ValueError as error:
         raise InputError(f"face '{name}': {error}") from error
-    return {"alignments": table, "source": _source(record, name) | source}
+    return {"alignments": table, "source": _source(record) | source}
 
 
 def is_head(record: FaceRecord) -> bool:
@@ -108,15 +112,19 @@ def _mask(record: FaceRecord) -> FaceMask | None:
     return FaceMask(mask=decode_mask(png, record.size), matrix=record.matrix)
 
 
-def _source(record: FaceRecord, name: str) -> dict[str, Any]:
+def _source(record: FaceRecord) -> dict[str, Any]:
     # The record does not know how large the frame is: as large as what is known of it, at least.
     reach = np.concatenate((record.frame_landmarks, np.reshape(record.box, (2, 2)))).max(0)
     width, height = (max(1, int(np.ceil(edge))) for edge in reach)
+    clip = PurePath(record.clip)
+    is_video = clip.suffix.lower() not in _STILL
+    # Its frames count from 1, and are called after the clip; a list of the clip's faces, too.
+    frame = f"{clip.stem or 'frame'}_{record.frame_index + 1:06d}"
     return {
         "alignments_version": _VERSION,
-        "original_filename": f"{name}.png",
+        "original_filename": f"{frame}_{record.face_index}.png",
         "face_index": record.face_index,
-        "source_filename": f"{name.rpartition('_')[0] or name}.png",
-        "source_is_video": False,
+        "source_filename": f"{frame}{clip.suffix if is_video else '.png'}",
+        "source_is_video": is_video,
         "source_frame_dims": (height, width),
     }

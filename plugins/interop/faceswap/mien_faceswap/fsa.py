@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from mien.atomic import write_whole
 from mien.errors import InputError
+from mien.faceset.foreign import read_bytes
 from mien.weights.pickles import Limits, PickleError, UnsafePickleError, loads
 
 VERSION = 2.4
@@ -34,12 +35,7 @@ def read_fsa(path: Path) -> dict[str, Any]:
     Raises InputError where the file is damaged, refused, or of a version that is not known.
     """
     where = f"alignments '{path}'"
-    try:
-        if path.stat().st_size > _MOST_FILE:
-            raise InputError(f"{where}: is larger than any list of faces")
-        packed = path.read_bytes()
-    except OSError as error:
-        raise InputError(f"{where}: cannot be read ({error.strerror})") from error
+    packed = read_bytes(path, where, "list of faces", _MOST_FILE)
     try:
         tree = loads(_inflate(packed, where), limits=_LIMITS)
     except UnsafePickleError as error:

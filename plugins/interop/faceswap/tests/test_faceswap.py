@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
-import pickle
-import struct
 import zlib
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,69 +19,23 @@ from mien.faceset import (
     FaceFile,
     FaceRecord,
     Faceset,
-    FrameFaces,
     encode_mask,
     read_file,
     with_record,
     write_face,
 )
 from mien.geometry import crop_matrix, transform
-from mien.testing.fakes import face_at, picture
-from mien.types import Face, FaceMask, FaceType
+from mien.testing.fakes import picture
+from mien.types import FaceType
 from mien_faceswap.faces import to_header, to_record
 from mien_faceswap.fsa import read_fsa, write_fsa
-from mien_faceswap.geometry import RATIO, as_68, offset, square, unit_matrix
+from mien_faceswap.geometry import RATIO, offset, square, unit_matrix
 from mien_faceswap.literal import LiteralError, read_literal
 from mien_faceswap.png import put_together, take_apart
 from mien_faceswap.state import read_state, write_state
-from mien_faceswap.values import face_table
 from mien_faceswap.writers import PngWriter
 
-Shared = Callable[[str], Path]
-
-
-def golden(shared: Shared, name: str) -> Path:
-    return shared(f"golden/faceswap/{name}")
-
-
-def digested(value: Any) -> Any:
-    """As the expected files stand for it: tuples as lists, bytes by their hash."""
-    if isinstance(value, dict):
-        return {key: digested(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [digested(each) for each in value]
-    if isinstance(value, bytes):
-        return {"__bytes_sha256__": hashlib.sha256(value).hexdigest(), "len": len(value)}
-    return value
-
-
-def points() -> Any:
-    found = face_at(200, 150, 60).landmarks
-    assert found is not None
-    return found.astype(np.float64)
-
-
-def header() -> dict[str, Any]:
-    mask = FaceMask(mask=np.ones((32, 32, 1), np.float32), matrix=square(points(), 32, "head"))
-    source = {
-        "alignments_version": 2.4,
-        "original_filename": "clip_000007_1.png",
-        "face_index": 1,
-        "source_filename": "clip_000007.mp4",
-        "source_is_video": True,
-        "source_frame_dims": (300, 400),
-    }
-    return {"alignments": face_table(points(), (150.0, 100, 250, 220), mask), "source": source}
-
-
-def png(size: int = 64, seed: int = 0) -> bytes:
-    return bytes(cv2.imencode(".png", picture(size, size, seed=seed))[1])
-
-
-def store(folder: Path) -> Any:
-    found = mien_faceswap.mien_open_faceset(path=folder)
-    assert found is not None
-    return found
+from .conftest import Shared, digested, golden, header, png, points, store
 
 
 @pytest.fixture
@@ -205,7 +155,19 @@ class TestFolder:
         assert list(back.masks) == ["custom_head"]
         found = take_apart((tmp_path / "anna_000004_2.png").read_bytes(), "").header
         assert found is not None
-        assert found["source"]["source_filename"] == "anna_000004.png"
+        assert found["source"]["source_filename"] == "frame_000001.png"
+
+    @pytest.mark.parametrize(
+        ("clip", "name"),
+        [("clips/anna.mov", "anna_000012.mov"), ("frames", "frames_000012.png")],
+    )
+    def test_the_frame_is_the_same_one_there_and_back(self, clip: str, name: str) -> None:
+        fresh = replace(to_record(header(), 64, 64, ""), clip=clip, frame_index=11, extra={})
+        told = to_header(fresh, "any name")
+        assert told["source"]["source_filename"] == name
+        assert told["source"]["source_is_video"] == name.endswith(".mov")
+        assert told["source"]["original_filename"] == name[:-4] + "_1.png"
+        assert to_record(told, 64, 64, "").frame_index == 11
 
     def test_what_was_changed_here_goes_back_changed(self) -> None:
         record = to_record(header(), 64, 64, "")
@@ -216,85 +178,6 @@ class TestFolder:
         found = to_header(moved, "x")
         assert [found["alignments"][key] for key in "xywh"] == [1, 2, 3, 6]
         assert found["source"] == header()["source"]
-
-
-class TestAlignments:
-    def test_faces_by_frame_there_and_back(self, tmp_path: Path) -> None:
-        mask = FaceMask(mask=np.ones((16, 16, 1), np.float32), matrix=square(points(), 16, "face"))
-        face = Face(
-            box=(1, 2, 31, 42), landmarks=points().astype(np.float32), masks={"drawn": mask}
-        )
-        frames = [FrameFaces(name="a_000001.png", faces=(face, Face(box=(0, 0, 1, 1))))]
-        path = tmp_path / "a.fsa"
-        assert mien_faceswap.mien_write_alignments(form="faceswap", path=path, frames=frames)
-        found = mien_faceswap.mien_read_alignments(path=path)
-        assert found is not None
-        ((back,),) = (frame.faces for frame in found.frames)
-        assert back.box == face.box
-        assert np.array_equal(back.landmarks, face.landmarks)
-        assert back.masks["custom_head"].mask.max() == 1
-        assert mien_faceswap.mien_read_alignments(path=tmp_path / "a.json") is None
-        assert mien_faceswap.mien_write_alignments(form="other", path=path, frames=[]) is None
-
-    def test_what_cannot_be_used_is_left_out_with_a_note(self, tmp_path: Path) -> None:
-        table = face_table(points(), (0, 0, 9, 9), None) | {"identity": {"t-face": [1.0]}}
-        broken = [table | {"landmarks_xy": [[1.0, 2.0]] * 4}, table | {"x": "1"}] * 4
-        tree = {"__meta__": {"version": 2.0}, "__data__": {"a.png": [table, *broken]}}
-        path = tmp_path / "a.fsa"
-        write_fsa(path, tree)
-        found = mien_faceswap.mien_read_alignments(path=path)
-        assert found is not None
-        assert len(found.frames[0].faces) == 1
-        assert "has 4 landmarks, 68 are needed" in found.notes[0]
-        assert found.notes[5] == "3 more faces were left out"
-        assert "identities of 9 faces" in found.notes[6]
-
-    def test_98_points_are_reduced_as_the_original_does(self) -> None:
-        many = np.arange(196, dtype=np.float64).reshape(98, 2)
-        assert as_68(many)[[0, 16, 17, 22, 36, 67], 0].tolist() == [0, 64, 66, 84, 120, 190]
-
-    @pytest.mark.parametrize(
-        ("tree", "words"),
-        [
-            ([], "is older than version 2.0"),
-            ({"a": {}}, "is older than version 2.0"),
-            ({"__meta__": {"version": 1.0}, "__data__": {}}, "is of version 1.0"),
-            ({"__meta__": {"version": 2.4}}, "holds no frames"),
-            ({"__meta__": {"version": 2.4}, "__data__": {"a": 3}}, "holds no list of faces"),
-            ({"__meta__": {"version": 2.4}, "__data__": {"a": [3]}}, "a face that is no table"),
-            (
-                {"__meta__": {"version": 2.4}, "__data__": {"a": [{"mask": {"b": 1}}]}},
-                "masks that are no tables",
-            ),
-        ],
-    )
-    def test_other_trees_are_refused(self, tmp_path: Path, tree: Any, words: str) -> None:
-        write_fsa(tmp_path / "a.fsa", tree)
-        with pytest.raises(InputError, match=words):
-            read_fsa(tmp_path / "a.fsa")
-
-
-class _Runs:
-    def __reduce__(self) -> Any:
-        return os.system, ("touch /tmp/mien-was-there",)
-
-
-HOSTILE = {
-    "os.system": pickle.dumps({"__meta__": _Runs()}, 4),
-    "deep nesting": b"\x80\x04" + b"]" * 30_000 + b"a" * 29_999 + b".",
-    "memo loop": b"\x80\x04]\x94h\x00a.",
-    "huge size": b"\x80\x04\x8e" + struct.pack("<Q", 1 << 62) + b"x.",
-    "bomb": b"\x80\x04B" + struct.pack("<I", 1 << 28) + bytes(1 << 28) + b".",
-    "nothing": b"",
-}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_pickle_is_refused_with_the_reason(name: str, tmp_path: Path) -> None:
-    (tmp_path / "a.fsa").write_bytes(zlib.compress(HOSTILE[name], 1 if name == "bomb" else 6))
-    with pytest.raises(InputError, match="alignments"):
-        read_fsa(tmp_path / "a.fsa")
-    assert not Path("/tmp/mien-was-there").exists()
 
 
 @pytest.mark.parametrize(
