@@ -126,7 +126,7 @@ def _laid_out(net: RetinaFace, how: torch.memory_format) -> RetinaFace:
 class Training:
     """The net, its average over time, the optimiser, and what the net took for faces."""
 
-    def __init__(self, begin: Path | None) -> None:
+    def __init__(self, begin: Path | None = None) -> None:
         self.hard: tuple[Place, ...] = ()
         self.net = make_net()
         self.average = make_net()

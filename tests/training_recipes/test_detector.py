@@ -255,10 +255,21 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_stopped(
         torch.testing.assert_close(parts[key], value, rtol=1e-4, atol=1e-5)
 
 
+def test_a_second_course_begins_with_the_average_of_the_first(
+    supply: Supply, tmp_path: Path, short: None
+) -> None:
+    first = train(supply, tmp_path, 2, 2)
+    second = detector.Training(tmp_path / "last.pt")
+    assert second.peak < detector.PEAK_RATE
+    for net in (second.net, second.average):
+        for key, value in net.state_dict().items():
+            torch.testing.assert_close(value, first[key])
+
+
 def test_batches_come_in_order_and_are_those_of_their_iteration(
     supply: Supply, short: None
 ) -> None:
-    given = list(detector.batches(supply, 7, 2, 5, 5))
+    given = list(detector.batches(supply, 7, 2, 5, lambda iteration: iteration / 5))
     assert [iteration for iteration, _ in given] == [2, 3, 4]
     again = detector.make_batch(supply, 7, 3, 3 / 5)
     assert torch.equal(given[1][1].images, again.images)

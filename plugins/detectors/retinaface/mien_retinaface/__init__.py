@@ -13,7 +13,7 @@ from mien.stages import Context, DetectorProvider, DetectorStage, WeightFile
 MIEN = WeightFile(
     name="mien_retinaface_v1.onnx",
     size=1_115_878,
-    sha256="4c52507871fa8c5801a38b08ec15e04ff7a001017e7a6ff1af9f1f10db7d27d6",
+    sha256="070b35630399921f7d90b87af0da11880f2fab6bffdb128466c0ea977332cd44",
     package="mien_retinaface",
     licence="Apache-2.0; the card mien_retinaface_v1.md tells what it was trained on",
     summary="RetinaFace MobileNet-0.25 trained for mien, shipped with the plugin",
@@ -86,7 +86,7 @@ class Options:
     )
     threshold: float | None = option(
         None,
-        "Lowest score that counts as a face; unset: 0.85 with mien's weights, 0.7 with others",
+        "Lowest score that counts as a face; unset: 0.75 with mien's weights, 0.7 with others",
         ge=0.02,
         le=1,
     )
@@ -121,7 +121,7 @@ class Options:
         "and finds fewer faces",
     )
     min_face: int = option(
-        16, "Faces whose shorter side is below this are left out", unit="px", ge=0
+        12, "Faces whose shorter side is below this are left out", unit="px", ge=0
     )
     max_faces: int = option(0, "At most so many faces in a frame, the surest; 0 for all", ge=0)
     batch_size: int = option(4, "Frames that the net sees at once", unit="frames", ge=1)
