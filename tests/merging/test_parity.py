@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 from mien.colour.transport import unit
-from mien.merging.edges import blurred, kernels, move_sides
+from mien.merging.edges import blurred, kernels, move_sides, soften
 from mien.merging.finishing import sharpen
 from mien.merging.motion import line_kernel, movement
 from mien.merging.parity import (
@@ -253,6 +253,22 @@ def test_passes_of_blur_are_those_of_faceswap(shared, ours, theirs):
     radius = round(max(1, 0.06 * np.sqrt(mask.sum())))
     made = blurred(mask.copy(), kernels(2 * radius, ours), ours)
     assert np.abs(made - once).max() < 1e-6
+
+
+def test_the_box_that_ends_a_full_mask_is_that_of_faceswap_two_pixels_further_in(shared):
+    """Theirs shows 6 % of the face at the crop's edge; ours ends before what resampling reads."""
+    with np.load(shared("golden/faceswap/convert_plugins.npz"), allow_pickle=False) as golden:
+        wanted = golden["mask_box"][..., 0]
+    size = len(wanted)
+    edge = size // 32 + 1
+    radius = round(max(1, 0.06 * (size - 2 * edge)))
+    assert edge == radius, "the blur reaches just to the edge, where the record mirrors it"
+    made = soften(np.ones_like(wanted), 0, kernels(2 * radius))
+    half = size // 2
+    np.testing.assert_allclose(made[3:half, 3:half], wanted[1 : half - 2, 1 : half - 2], atol=1e-6)
+    np.testing.assert_array_equal(made, made[::-1, ::-1])
+    assert made[:2].max() == 0
+    assert wanted[0].max() == pytest.approx(1 / 16)
 
 
 @pytest.mark.parametrize(

@@ -34,18 +34,11 @@ class SwapStep(FaceStep[Crop, "Swap"]):
         self._spec, self._options = model.spec, options_for(merge)
         self._failures = Failures() if failures is None else failures
         self._again = _SecondPass(model, self._options)
-        self.crowded = 0
 
     def __call__(self, batch: Sequence[Packet | Neighbours[Packet]], /) -> list[Packet]:
-        """One packet per packet; counts the frames in which a face was left out."""
+        """One packet per packet."""
         packets = self._again.after(super().__call__(batch))
-        packets = [self._checked(packet) for packet in packets]
-        self.crowded += sum(
-            1
-            for packet in packets
-            if 0 < sum(s is not None for s in packet.swaps) < len(packet.faces)
-        )
-        return packets
+        return [self._checked(packet) for packet in packets]
 
     def ask(self, packet: Packet, position: int) -> Crop | None:
         """The face with the largest box, or every face."""
