@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from mien.jobs.outputs import writing_alone
 
 
 def one_sentence(err: str, *words: str) -> None:
@@ -254,6 +255,29 @@ def start(*words: object) -> subprocess.Popen[str]:
         if seen >= 8:
             return child
     raise AssertionError("the child ended early")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("-o", "o.mp4"),
+        ("-o", "shot/%05d.png"),
+        ("-o", "other.mp4", "--masks", "o.mp4"),
+        ("-o", "other.mp4", "--patches", "shot"),
+    ],
+)
+def test_two_runs_never_write_in_one_place(mien, make_clip, model, tmp_path, words):
+    clip = make_clip()
+    held = next(word for word in words[::-1] if word not in ("--masks", "--patches"))
+    with writing_alone(held):
+        code, _, err = mien("swap", clip, "-m", model, *words)
+        assert code == 6
+        one_sentence(err, f"{held}: another run is writing it; wait for that, or name another")
+        assert mien("video", "cut", clip, "-o", held)[0] == 6
+        assert mien("video", "join", clip, "-o", held)[0] == 6
+        assert not [path for path in tmp_path.iterdir() if "partial" in path.name]
+    assert mien("swap", clip, "-m", model, *words)[0] == 0
+    assert not list(tmp_path.glob(".*.lock"))
 
 
 def test_ctrl_c_leaves_a_clean_partial_file(make_clip, model, tmp_path, read_clip):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -107,6 +108,21 @@ def test_what_is_wrong_is_said_in_a_sentence(keys, words, problem):
     code, out, err = keys(*words)
     assert (code, out, err) == (2, "", f"error: {problem}\n")
     assert keys("list")[1] == "work/clip.keyframes.toml: 0 values\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "where"),
+    [
+        (("--set", "frame=3", "erode=12"), "--frame 3"),
+        (("--set", "frame=3", "--set", "erode=12"), "--frame 3"),
+        (("-s", "track=1", "erode=12"), "--track 1"),
+    ],
+)
+def test_a_key_that_is_said_to_the_merge_gets_the_way_out(mien, clip, model, words, where):
+    code, _, err = mien("merge", clip, "-w", "work", "-m", model, "-o", "o.mp4", *words)
+    assert code == 2
+    assert f"is said to `mien keys set CLIP -w WORKSPACE {where} CONTROL=VALUE...`" in err
+    assert not Path("o.mp4").exists()
 
 
 def test_a_clip_that_the_workspace_does_not_know_is_refused(mien, clip, make_clip):

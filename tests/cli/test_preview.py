@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
+from mien.finding.smooth import SmoothStep
 
 
 @pytest.mark.parametrize("where", [(), ("-w", "work")])
@@ -50,3 +52,26 @@ def test_a_frame_that_is_not_there_is_said(mien, make_clip, model):
     code, _, err = mien("preview", clip, 1)
     assert code == 2
     assert "no model was named" in err
+
+
+def test_without_a_workspace_three_frames_on_each_side_are_read(
+    mien, make_clip, model, monkeypatch
+):
+    clip = make_clip("frames", frames=40)
+    seen: list[tuple[int, list[int]]] = []
+    smooth = SmoothStep._one
+
+    def watch(step: SmoothStep, place: Any) -> Any:
+        around = (*place.before, place.item, *place.after)
+        same = [each.frame.index for each in around if each.shot == place.item.shot]
+        seen.append((place.item.frame.index, same))
+        return smooth(step, place)
+
+    monkeypatch.setattr(SmoothStep, "_one", watch)
+    code, _, err = mien("preview", clip, 10, 30, "-m", model, "--smooth", "5", "--cut", "1")
+    assert code == 0, err
+    read = dict(seen)
+    assert sorted(read) == [*range(7, 14), *range(27, 34)]
+    assert read[10] == list(range(7, 14))
+    assert read[13] == list(range(8, 14)), "frames that were left out make no neighbours"
+    assert read[27] == list(range(27, 33))

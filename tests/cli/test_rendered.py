@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from mien.jobs import render
+from mien.jobs.render import run_steps
 from mien.stages import ColorTransferProvider, ModelProvider
 
 FFV1 = ("--codec", "ffv1", "--mask", "hull")
@@ -72,12 +75,10 @@ def same(one, other):
 def test_nothing_is_rendered_twice_where_nothing_changed(merged):
     first, seen, err = merged()
     assert seen == list(range(FRAMES))
-    assert "were taken from" not in err
+    assert "are taken from" not in err
     second, seen, err = merged()
     assert seen == []
-    assert (
-        "40 of 40 frames with a face are as they were and were taken from work/rendered.db" in err
-    )
+    assert "40 of 40 frames with a face are as they were and are taken from work/rendered.db" in err
     assert same(first, second)
 
 
@@ -184,6 +185,18 @@ def test_a_stopped_merge_leaves_what_it_finished(merged, mien, model, tmp_path):
     after, seen, _ = merged()
     assert seen == list(range(16, FRAMES))
     assert same(after, merged("--no-cache")[0])
+
+
+def test_a_stop_that_comes_behind_the_last_frame_finishes_the_clip(
+    mien, make_clip, model, monkeypatch, read_clip
+):
+    def late(*args, **more):
+        return replace(run_steps(*args, **more), stopped=True)
+
+    monkeypatch.setattr(render, "run_steps", late)
+    code, _, err = mien("swap", make_clip(), "-m", model, "-o", "o.mkv")
+    assert code == 0, err
+    assert len(read_clip("o.mkv")) == 12
 
 
 def test_masks_and_patches_are_kept_with_their_frames(merged, read_clip, tmp_path):

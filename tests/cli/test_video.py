@@ -18,9 +18,14 @@ RATE = 44100
 
 @pytest.fixture
 def clip(make_clip, tmp_path):
-    """36 frames at 25 a second; its sound rises evenly, so a sample tells its moment."""
+    """36 frames at 25 a second; its sound rises evenly, so a sample tells its moment.
 
-    def make(name: str = "sound.mkv", sound: str = "pcm_s16le") -> Path:
+    shift  by how many milliseconds each frame comes late, in turn
+    """
+
+    def make(
+        name: str = "sound.mkv", sound: str = "pcm_s16le", shift: tuple[int, ...] = (0,)
+    ) -> Path:
         plain = make_clip("plain.mp4", frames=36)
         path = tmp_path / name
         with av.open(str(plain)) as source, av.open(str(path), "w") as out:
@@ -29,6 +34,10 @@ def clip(make_clip, tmp_path):
             track.codec_context.layout = "mono"
             for packet in source.demux(video=0):
                 if packet.dts is not None:
+                    numbers = [round(at * packet.time_base * 25) for at in (packet.pts, packet.dts)]
+                    late = [40 * number + shift[max(number, 0) % len(shift)] for number in numbers]
+                    packet.time_base, packet.duration = Fraction(1, 1000), 40
+                    packet.pts, packet.dts = late
                     packet.stream = video
                     out.mux(packet)
             ramp = np.arange(int(RATE * 1.44)) // 2
@@ -107,6 +116,35 @@ def test_join_is_frame_exact_and_lossless(mien, clip, read_clip):
     _, once = samples(one)
     assert abs(len(values) - 2 * len(once)) < 2000
     np.testing.assert_array_equal(values[-20000:], once[-20000:])
+
+
+@pytest.mark.parametrize("suffix", [".mkv", ".mov"])
+def test_a_variable_rate_and_its_sound_come_through_cut_and_join(mien, clip, read_clip, suffix):
+    source = clip(f"source{suffix}", shift=(0, 17, 5, 26))
+    codec = ("--codec", "ffv1", "--lossless") if suffix == ".mkv" else ()
+    for name, start, stop in (("a", 7, 19), ("b", 19, 30)):
+        words = ("-o", f"{name}{suffix}", "--start", start, "--stop", stop, *codec)
+        assert mien("video", "cut", source, *words)[0] == 0
+    code, _, err = mien("video", "join", f"a{suffix}", f"b{suffix}", "-o", f"ab{suffix}")
+    assert code == 0, err
+    before, joined = read_clip(source)[7:30], read_clip(Path(f"ab{suffix}"))
+    tick = Fraction(1, 1000) if suffix == ".mkv" else Fraction(1, 12800)
+    for one, other in zip(before, joined, strict=True):
+        assert abs(one.seconds - before[0].seconds - other.seconds + joined[0].seconds) <= tick
+        length = other.duration * other.time_base  # .mkv does not say it of a clip's last frame
+        assert other is joined[-1] or abs(one.duration * one.time_base - length) <= 2 * tick
+    begins, values = samples(Path(f"ab{suffix}"))
+    heard = np.arange(len(values)) / RATE + begins - float(joined[0].seconds - before[0].seconds)
+    # Packets are copied whole, so behind the seam the sound may lie up to one of them beside.
+    assert np.abs(heard - 2.0 * values / RATE).max() < 1000 / RATE
+
+
+def test_a_time_is_found_where_the_average_rate_leads_too_far(mien, clip, read_clip):
+    source = clip("late.mkv", shift=(0, *[400] * 35))
+    assert mien("video", "cut", source, "-o", "piece.mkv", "--start", "0.8s")[0] == 0
+    before, piece = read_clip(source), read_clip(Path("piece.mkv"))
+    wanted = [frame for frame in before if frame.seconds - before[0].seconds >= Fraction(4, 5)]
+    assert len(piece) == len(wanted)
 
 
 def test_join_refuses_what_does_not_fit(mien, make_clip):

@@ -134,13 +134,17 @@ class _DeclaredOption(click.Option):
 
 
 def job(
-    name: str, *, sections: Sequence[str] = (), kinds: Sequence[str] = ()
+    name: str,
+    *,
+    sections: Sequence[str] = (),
+    kinds: Sequence[str] = (),
+    cls: type[JobCommand] = JobCommand,
 ) -> Callable[[Callable[..., Any]], click.Command]:
     """A command with the declared options as flags; its function gets the click context first,
     and makes its run with `begin(ctx, ...)`."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
-        made = click.command(name, cls=JobCommand, sections=sections, kinds=kinds)(
+        made = click.command(name, cls=cls, sections=sections, kinds=kinds)(
             click.pass_context(function)
         )
         return made

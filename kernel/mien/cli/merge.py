@@ -2,18 +2,39 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import click
 
-from .building import begin, job, with_json
+from .building import JobCommand, begin, job, with_json
 from .explaining import say_explained
 from .report import say_rendered, with_extras
 
 
+class _MergeCommand(JobCommand):
+    """Tells whoever says `--set frame=120 erode=12`, and means a keyframe, how to set it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Look before a word too many is complained of."""
+        for flag, word in pairwise(args):
+            place, _, number = word.partition("=")
+            if flag in ("--set", "-s") and place in ("frame", "shot", "track"):
+                raise click.UsageError(
+                    f"{flag} {word}: is no setting of the whole run; what changes over the clip "
+                    f"is said to `mien keys set CLIP -w WORKSPACE --{place} {number} "
+                    "CONTROL=VALUE...`",
+                    ctx,
+                )
+        return super().parse_args(ctx, args)
+
+
 @job(
-    "merge", sections=("merge", "encode", "runtime"), kinds=("masker", "enhancer", "color", "blend")
+    "merge",
+    sections=("merge", "encode", "runtime"),
+    kinds=("masker", "enhancer", "color", "blend"),
+    cls=_MergeCommand,
 )
 @click.argument("target", required=False)
 @click.option(

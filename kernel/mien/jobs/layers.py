@@ -161,11 +161,12 @@ def unpacked(data: bytes) -> Layer:
     try:
         head = json.loads(line)
         sizes, entries = head["sizes"], head["patches"]
+        count = 2 * len(entries) + ("mask" in head)
+        if sum(sizes) != len(rest) or len(sizes) != count or min(sizes, default=1) < 1:
+            raise ValueError("a layer is cut off")
     except (KeyError, TypeError) as error:
         raise ValueError(f"no layer: {error}") from error
     parts = []
-    if sum(sizes) != len(rest):
-        raise ValueError("a layer is cut off")
     for size in sizes:
         parts.append(rest[:size])
         rest = rest[size:]

@@ -12,8 +12,8 @@ from ..media.base import Source
 from ..merging.steps import Shown
 from ..runner import Step
 from ..runner import run as run_steps
-from ..stages import Provider
-from ..types import Frame, Packet
+from ..stages import Provider, StageBase
+from ..types import Frame, Packet, replace
 from ..workspace import Workspace
 from .find import find_steps, finders
 from .keyframes import constant_plan, plan_of
@@ -23,6 +23,10 @@ from .swap import Line, RecallStep, lower_line, maskers_of, steps_of_maskers
 
 CELL = 400
 TITLES = ("before", "mask", "swap", "after")
+
+NEAR = 3
+"""Without a workspace at most so many frames are read on each side of a wanted one: in all of them
+faces must be found and swapped, for no more than a steadier colour."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,22 +53,23 @@ def preview(
 ) -> Previewed:
     """Render `frames` of the run's input into a sheet, and into pictures in `folder`.
 
-    With a workspace its faces and keyframes are used, otherwise faces are looked for around these
-    frames.  Raises InputError for a frame that the clip does not have.
+    With a workspace its faces and keyframes are used, and the frames are those of the whole render.
+    Otherwise faces are looked for, and stages that look at more than `NEAR` frames around a frame
+    have only these, as at the ends of a clip.
+    Raises InputError for a frame that the clip does not have.
     """
     job = run.config.job()
     wanted = sorted(set(frames))
     with run.source(job.input) as source:
         looker = _Looker(wanted)
         steps, line = _steps(run, source, workspace, looker)
-        reach = (
-            sum(step.stage.window[0] for step in steps),
-            sum(step.stage.window[1] for step in steps),
-        )
+        before, after = (sum(step.stage.window[side] for step in steps) for side in (0, 1))
+        if workspace is None:
+            before, after = min(before, NEAR), min(after, NEAR)
         run.events.start(run.command, len(wanted), "frames")
         try:
             report = run_steps(
-                looker.watch(source, reach),
+                looker.watch(source, (before, after)),
                 steps,
                 looker.keep,
                 index_of=frame_number,
@@ -95,7 +100,7 @@ def _steps(
     used: list[Provider]
     if workspace is None:
         plan = constant_plan(run)
-        steps, used = find_steps(run), finders(run)
+        steps, used = _in_stretches(find_steps(run)), finders(run)
     else:
         with Workspace(workspace, create=False) as store:
             clip = store.find_clip(source.info)
@@ -105,6 +110,32 @@ def _steps(
     steps = [*steps, *steps_of_maskers(run, plan, maskers)]
     line = lower_line(run, plan, [*used, *maskers], looker.seen)
     return [*steps, *line.steps], line
+
+
+def _in_stretches(steps: Sequence[Step]) -> list[Step]:
+    """The steps of finding; what follows the tracks never looks from one stretch into the next."""
+    apart = Step(name="stretch", stage=_StretchStep())
+    return [each for step in steps for each in ((step, apart) if step.name == "track" else (step,))]
+
+
+class _StretchStep(StageBase):
+    """Begins a shot where frames were left out."""
+
+    batch_size = 1
+
+    def __init__(self) -> None:
+        self._first = self._last = -2
+
+    def __call__(self, batch: Sequence[Packet], /) -> list[Packet]:
+        """The packets in their order."""
+        return [self._one(packet) for packet in batch]
+
+    def _one(self, packet: Packet) -> Packet:
+        index = packet.frame.index
+        if index != self._last + 1:
+            self._first = index
+        self._last = index
+        return replace(packet, shot=max(packet.shot, self._first))
 
 
 class _Looker:

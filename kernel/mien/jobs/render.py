@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from ..errors import InputError, MienError, NothingFoundError, StoppedError
-from ..media.base import ClipWriter, OutputOptions, OutputPlan, Source
+from ..errors import InputError, NothingFoundError, StoppedError
+from ..media.base import OutputOptions, OutputPlan, Source
 from ..runner import Report, Step
 from ..runner import run as run_steps
 from ..types import Packet
 from .layers import Layers, resumes_at
-from .patches import PatchFolder
+from .outputs import keep_unfinished
 from .resume import Resume
 from .run import Run, frame_number
 from .sheet import Sheet
@@ -44,10 +44,12 @@ class Rendered:
 class _Counts:
     def __init__(self) -> None:
         self.frames = self.with_face = self.swapped = self.crowded = 0
+        self.last = -1
 
     def see(self, packet: Packet) -> None:
         swaps = sum(1 for swap in packet.swaps if swap is not None)
         self.frames += 1
+        self.last = packet.frame.index
         self.with_face += bool(packet.faces)
         self.swapped += bool(swaps)
         self.crowded += 0 < swaps < len(packet.faces)
@@ -67,8 +69,8 @@ def render(
     layers  what is written besides;  resume  the name of this work, to go on with what is there
 
     A run that is stopped or fails leaves its finished part, playable, under a partial name.
-    Raises StoppedError after `run.cancel`, NothingFoundError where no frame had a face (the
-    output is then a plain copy), and what the stages, the source or the writer raise.
+    Raises StoppedError after `run.cancel` where frames are left, NothingFoundError where no frame
+    had a face (the output is then a plain copy), and what stages, source or writer raise.
     """
     info = source.info
     options = run.config.section("encode", OutputOptions)
@@ -116,15 +118,15 @@ def render(
         )
     except BaseException:
         for each in (writer, *(layers.writers if layers else ())):
-            _keep(run, each)
+            keep_unfinished(run, each)
         raise
     finally:
         run.events.end()
-    if report.stopped:
+    if report.stopped and not (info.exact and counts.last == info.frames - 1):
         for each in layers.writers if layers else ():
-            _keep(run, each)
+            keep_unfinished(run, each)
         kept = writer.keep_partial()
-        where = f"the finished part is {kept}" if kept else "nothing was written yet"
+        where = f"the finished part is {kept}" if kept else "nothing is finished yet"
         raise StoppedError(f"stopped after {counts.frames} frames; {where}")
     if not counts.frames and not wanted:
         raise InputError(f"{info.uri}: holds no frame that can be read")
@@ -156,11 +158,10 @@ def say_what_was_left(run: Run, done: Rendered) -> None:
     if without:
         run.events.note(f"{without} of {done.frames} frames show no face and were left as they are")
     if done.crowded:
+        show = "1 frame shows" if done.crowded == 1 else f"{done.crowded} frames show"
         run.events.note(
-            f"{done.crowded} frames show more than one face; only the largest was swapped "
-            "(--faces all swaps every one)"
+            f"{show} more than one face; only the largest was swapped (--faces all swaps every one)"
         )
-
     for reason in dict.fromkeys(done.failed.values()):
         frames = [frame for frame, why in done.failed.items() if why == reason]
         run.events.note(f"frames {ranges(frames)} keep the plate's face: {reason}")
@@ -173,13 +174,3 @@ def ranges(numbers: Iterable[int]) -> str:
         for _, group in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])
     ]
     return ", ".join(str(run[0]) if len(run) == 1 else f"{run[0]}..{run[-1]}" for run in runs)
-
-
-def _keep(run: Run, writer: ClipWriter | PatchFolder) -> None:
-    try:
-        kept = writer.keep_partial()
-    except MienError as error:
-        run.events.note(f"the finished part could not be completed: {error}")
-        return
-    if kept:
-        run.events.note(f"the finished part is kept as {kept}")

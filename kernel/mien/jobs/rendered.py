@@ -96,7 +96,7 @@ def spare_work(
     if choice.taken:
         run.events.note(
             f"{len(choice.taken)} of {len(choice.keys)} frames with a face are as they were and "
-            f"were taken from {workspace / FILE}"
+            f"are taken from {workspace / FILE}"
         )
 
     def unfit(frame: int) -> bool:

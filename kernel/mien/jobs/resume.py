@@ -7,6 +7,7 @@ import json
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from typing import Any
 from ..runner import Step
 from ..stages import StageBase
 from ..types import Packet, replace
+from ..workspace.store import DATABASE
 
 
 class ForgetStep(StageBase):
@@ -75,11 +77,8 @@ def name_of_work(tables: Mapping[str, Any], facts: Mapping[str, str], known: str
 def hash_of_faces(workspace: Path) -> str:
     """SHA-256 of the faces and masks that a workspace holds."""
     digest = hashlib.sha256()
-    from ..workspace.store import DATABASE
-
-    with sqlite3.connect(workspace / DATABASE) as database:
+    with closing(sqlite3.connect(workspace / DATABASE)) as database:
         for table in ("frames", "faces", "masks"):
             for row in database.execute(f"SELECT * FROM {table} ORDER BY 1, 2"):
                 digest.update(repr(row).encode())
-    database.close()
     return digest.hexdigest()

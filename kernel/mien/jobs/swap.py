@@ -28,6 +28,7 @@ from .find import find_steps, finders
 from .keyframes import constant_plan, follow, masks_of, plan_of, say_what_is_idle, versions_of
 from .layers import Layers, check_layers, mask_plan
 from .model import OpenModel, open_model
+from .outputs import check_output, writing_alone
 from .patches import PatchFolder
 from .render import Rendered, render, say_what_was_left
 from .rendered import spare_work
@@ -68,7 +69,7 @@ def swap(run: Run, *, sheet: Path | None = None, extras: Extras | None = None) -
     Takes input, output and model from the run's configuration.
     """
     job = run.config.job()
-    _check_output(job.input, job.output)
+    check_output(job.output, job.input)
     plan = constant_plan(run)
     maskers = maskers_of(run, plan)
     with run.source(job.input) as source:
@@ -77,7 +78,8 @@ def swap(run: Run, *, sheet: Path | None = None, extras: Extras | None = None) -
         steps += steps_of_maskers(run, plan, maskers)
         used = [*finders(run), *maskers]
         wanted = extras or Extras(sheet=sheet)
-        return _render(run, source, steps, used, wanted, plan, forget)
+        with writing_alone(job.output, wanted.masks, wanted.patches):
+            return _render(run, source, steps, used, wanted, plan, forget)
 
 
 def merge(
@@ -93,7 +95,7 @@ def merge(
     cache  take the frames that are as they were from the workspace, and keep the others there
     """
     job = run.config.job()
-    _check_output(job.input, job.output)
+    check_output(job.output, job.input)
     with run.source(job.input) as source:
         with Workspace(workspace, create=False) as store:
             clip = store.find_clip(source.info)
@@ -106,7 +108,8 @@ def merge(
         steps += [Step(name="forget", stage=forget), *steps_of_maskers(run, plan, maskers)]
         wanted = extras or Extras(sheet=sheet)
         kept = clip if cache else None
-        return _render(run, source, steps, maskers, wanted, plan, forget, workspace, kept)
+        with writing_alone(job.output, wanted.masks, wanted.patches):
+            return _render(run, source, steps, maskers, wanted, plan, forget, workspace, kept)
 
 
 class RecallStep(StageBase):
@@ -273,9 +276,3 @@ def steps_of_maskers(run: Run, plan: Plan, maskers: Sequence[MaskerProvider]) ->
         step = MaskStep(each.name, stage) if always else NamedMaskStep(each.name, stage, plan)
         steps.append(Step(name=f"mask {each.name}", stage=step))
     return steps
-
-
-def _check_output(target: str, output: str) -> None:
-    """The result must not be the clip that is still being read."""
-    if output and target and Path(output).resolve() == Path(target).resolve():
-        raise ConfigError(f"-o {output}: is the clip itself; name another file")

@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 
 from ..arrays import Image, as_dtype, as_float
-from ..errors import ConfigError, InputError, MienError, OutputError, StoppedError
+from ..errors import ConfigError, InputError, OutputError, StoppedError
 from ..media.base import ClipInfo, ClipWriter, OutputOptions, OutputPlan, Source
 from ..types import Frame
+from .outputs import check_output, keep_unfinished, writing_alone
 from .run import Run
 
 Change = Callable[[Iterator[Frame]], Iterable[Frame]]
@@ -69,9 +71,8 @@ def copy(
     Raises InputError where no frame lies in the piece, StoppedError after `run.cancel`.
     """
     job = run.config.job()
-    if job.output and Path(job.output).resolve() == Path(job.input).resolve():
-        raise ConfigError(f"-o {job.output}: is the clip itself; name another file")
-    with run.source(job.input) as source:
+    check_output(job.output, job.input)
+    with run.source(job.input) as source, writing_alone(job.output):
         info = source.info
         options = run.config.section("encode", OutputOptions)
         audio = info.uri if options.audio and info.audio and every == 1 else None
@@ -104,7 +105,14 @@ def piece(
     elif start is not None and start.seconds is not None and not info.variable:
         begun = max(0, math.floor(start.seconds * info.rate) - 2)
     taken = 0
-    for frame in source.frames(begun, stop.frame if stop else None):
+    frames = source.frames(begun, stop.frame if stop else None)
+    if start and start.seconds and begun:
+        ahead = next(frames, None)
+        if ahead is None or ahead.seconds - zero > start.seconds:  # the rate does not hold there
+            frames = source.frames(0, stop.frame if stop else None)
+        else:
+            frames = chain((ahead,), frames)
+    for frame in frames:
         since = frame.seconds - zero
         if frame.index < first or (start and start.seconds and since < start.seconds):
             continue
@@ -174,14 +182,13 @@ def join(run: Run, clips: Sequence[str]) -> Copied:
     options = run.config.section("encode", OutputOptions)
     if not output:
         raise OutputError("no output was named; say where, as in: -o joined.mp4")
-    if any(Path(output).resolve() == Path(clip).resolve() for clip in clips):
-        raise ConfigError(f"-o {output}: is one of the clips; name another file")
+    check_output(output, *clips)
     sources = [VideoSource(clip) for clip in clips]
     infos = [source.info for source in sources]
     _check_turns(infos)
     now = infos[0].start * infos[0].time_base
     parts: list[Part] = []
-    with ExitStack() as open_sounds:
+    with writing_alone(output), ExitStack() as open_sounds:
         sounds = []
         for source, info in zip(sources, infos, strict=True):
             begins = info.start * info.time_base
@@ -233,22 +240,12 @@ def _write(run: Run, writer: ClipWriter, frames: Iterable[Frame], total: int) ->
             count += 1
             run.events.advance(count)
     except BaseException:
-        _keep(run, writer)
+        keep_unfinished(run, writer)
         raise
     finally:
         run.events.end()
     if run.cancel.is_set():
         kept = writer.keep_partial()
-        where = f"the finished part is {kept}" if kept else "nothing was written yet"
+        where = f"the finished part is {kept}" if kept else "nothing is finished yet"
         raise StoppedError(f"stopped after {count} frames; {where}")
     return count
-
-
-def _keep(run: Run, writer: ClipWriter) -> None:
-    try:
-        kept = writer.keep_partial()
-    except MienError as error:
-        run.events.note(f"the finished part could not be completed: {error}")
-        return
-    if kept:
-        run.events.note(f"the finished part is kept as {kept}")

@@ -35,10 +35,14 @@ _TRIES = 100
 
 @dataclass(frozen=True, slots=True)
 class _Table:
-    """Timestamps of all frames in order of showing, and which of them decoding may start at."""
+    """Timestamps of all frames in order of showing, and which of them decoding may start at.
+
+    last  how long the last of them is shown, as its packet says; 0 where it does not
+    """
 
     pts: list[int]
     keys: list[int]
+    last: int = 0
 
 
 class VideoSource(SourceBase):
@@ -139,6 +143,8 @@ class VideoSource(SourceBase):
     def _last_step(self, pts: int) -> int:
         """How long the last frame is shown: to the video's end, if that is not far away."""
         usual, info = _usual_step(self._info), self._info
+        if "mp4" in info.container and self._timestamps().last:
+            return self._timestamps().last  # the end that is stated there is one of decoding times
         if self._ends_at is None:
             return usual
         rest = round(self._ends_at / info.time_base) + info.start - pts
@@ -212,20 +218,21 @@ class VideoSource(SourceBase):
             with open_input(self._path) as container:
                 stream = video_stream(container, self._path)
                 seen = [
-                    (packet.pts, packet.is_keyframe)
+                    (packet.pts, packet.duration or 0, packet.is_keyframe)
                     for packet in _packets(container, stream)
                     if packet.size and not packet.is_discard
                 ]
-            known = [(pts, key) for pts, key in seen if pts is not None and pts >= self._info.start]
-            pts = sorted(pts for pts, _ in known)
+            known = [each for each in seen if each[0] is not None and each[0] >= self._info.start]
+            pts = sorted(each[0] for each in known)
             sure = (
                 container.format.name != "avi"  # its packets know only the order of decoding
-                and all(pts is not None for pts, _ in seen)
+                and all(each[0] is not None for each in seen)
                 and len(set(pts)) == len(pts)
                 and pts[:1] == [self._info.start]
             )
-            keys = sorted(pts for pts, key in known if key)
-            self._table = _Table(pts, keys) if sure else _Table([], [])
+            keys = sorted(pts for pts, _, key in known if key)
+            last = max(known)[1] if known else 0
+            self._table = _Table(pts, keys, last) if sure else _Table([], [])
         return self._table
 
 
