@@ -28,15 +28,32 @@ def write_whole(path: Path, data: bytes) -> None:
         raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
 
 
-def write_new(path: Path, data: bytes) -> bool:
+def write_changed(path: Path, data: bytes) -> bool:
     """As `write_whole`; False where the very same file is there already, which is left alone."""
-    try:
-        if path.stat().st_size == len(data) and path.read_bytes() == data:
-            return False
-    except OSError:
-        pass  # there is none yet, or writing will say what is wrong
+    if holds(path, data):
+        return False
     write_whole(path, data)
     return True
+
+
+def write_new(path: Path, data: bytes) -> bool:
+    """As `write_changed`; raises OutputError where another file is there, which is left alone."""
+    there = holds(path, data)
+    if there is False:
+        raise OutputError(f"{path}: is there already and is another file; name a new folder")
+    if there is None:
+        write_whole(path, data)
+    return there is None
+
+
+def holds(path: Path, data: bytes) -> bool | None:
+    """Whether a file holds these bytes; None where there is none.  Raises OutputError."""
+    try:
+        return path.stat().st_size == len(data) and path.read_bytes() == data
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
 
 
 def _write(path: Path, data: bytes) -> None:

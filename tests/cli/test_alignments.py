@@ -118,6 +118,22 @@ def test_a_removed_face_takes_its_picture_aside(mien: Mien, work, tmp_path):
     assert facts(mien, "remove-pictures", work, tmp_path / "faces")["removed"] == []
 
 
+def test_what_was_drawn_goes_aside_with_its_picture(mien: Mien, work, tmp_path):
+    faces = tmp_path / "faces"
+    name = "labels/clip_000000_0.jpg.json"
+    (faces / "removed" / "labels").mkdir(parents=True)
+    (faces / "removed" / name).write_text("older")
+    (faces / "labels").mkdir()
+    (faces / name).write_text("drawn")
+    with WorkspaceEditor(work) as store:
+        store.remove_faces(1, [(0, 0)])
+    mien("alignments", "remove-pictures", work, faces)
+    assert (faces / "removed" / "clip_000000_0-2.jpg").is_file()
+    assert (faces / "removed" / "labels" / "clip_000000_0-2.jpg.json").read_text() == "drawn"
+    assert (faces / "removed" / name).read_text() == "older"
+    assert not (faces / name).exists()
+
+
 @pytest.mark.parametrize("suffix", ["json", "csv"])
 def test_what_is_exported_comes_back_the_same(mien: Mien, work, tmp_path, suffix):
     before = places(work)

@@ -287,3 +287,49 @@ def test_metadata_of_other_names_lead_to_the_way_out(mien, faces, tmp_path):
     assert mien("faces", "restore-names", folder)[0] == 0
     code, out, err = mien("faces", "restore-metadata", folder, tmp_path / "m.json")
     assert (code, "5 faces written" in out) == (0, True), err
+
+
+def test_the_trash_comes_back_whole_or_picture_by_picture(mien, faces):
+    folder = faces()
+    before = names(folder)
+    mien("faces", "sort", folder, "--by", "size", "--rename")
+    mien("faces", "best", folder, "2", "--trash")
+    trash = folder.with_name("faces_trash")
+    one = next(iter(sorted(trash.glob("*.jpg"))))
+    code, out, err = mien("faces", "restore-trash", folder, one)
+    assert code == 0, err
+    assert out == f"{folder}: 1 faces in their places\n"
+    assert mien("faces", "restore-trash", folder)[1] == f"{folder}: 2 faces in their places\n"
+    assert not trash.exists()
+    mien("faces", "restore-names", folder)
+    assert names(folder) == before
+    code, _, err = mien("faces", "restore-trash", folder)
+    assert code == 5
+    assert "holds no picture" in err
+
+
+def test_a_picture_that_is_not_in_the_trash_is_named(mien, faces):
+    folder = faces()
+    mien("faces", "best", folder, "2", "--trash")
+    code, _, err = mien("faces", "restore-trash", folder, "nobody.jpg")
+    assert code == 5
+    assert "holds no 'nobody.jpg'" in err
+
+
+def test_a_limit_tells_what_there_is_and_never_takes_all(mien, faces):
+    folder = faces()
+    before = names(folder)
+    code, _, err = mien("faces", "filter", folder, "--where", "rect=200..", "--trash")
+    assert code == 8
+    assert "rect: 0 of 5 faces lie there (here 100..140)" in err
+    assert "no face would be kept; nothing was moved" in err
+    assert names(folder) == before
+
+
+def test_a_set_in_groups_says_where_its_pictures_are(mien, faces):
+    folder = faces()
+    mien("faces", "sort", folder, "--by", "size", "--folders", "--bins", "2")
+    code, _, err = mien("faces", "sort", folder, "--by", "blur")
+    assert code == 5
+    assert "its pictures lie in folders within it" in err
+    assert f"mien faces restore-names {folder}" in err

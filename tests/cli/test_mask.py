@@ -144,6 +144,18 @@ def test_remove_moves_drawings_aside_from_where_they_come_back(mien: Mien, faces
     assert json.loads(mien("mask", "import", faces, kept, "--json")[1])["written"] == 2
 
 
+def test_what_is_removed_twice_in_a_second_is_there_twice(mien: Mien, faces):
+    out = mien("mask", "remove", faces, "--labels")[1]
+    assert f"to bring it back: mien mask import {faces} " in out
+    kept = out.split()[-1]
+    mien("mask", "import", faces, kept)
+    again = mien("mask", "remove", faces, "--labels")[1].split()[-1]
+    assert again != kept
+    assert sorted(path.name for path in Path(again).iterdir()) == sorted(
+        path.name for path in Path(kept).iterdir()
+    )
+
+
 def test_show_writes_a_sheet(mien: Mien, faces, tmp_path):
     assert mien("mask", "show", faces, "-o", tmp_path / "sheet.png")[0] == 0
     assert (tmp_path / "sheet.png").stat().st_size > 1000

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from mien.curation import ALL, Group, compare, draw_coverage, measure_faces
 from mien.curation.coverage import _nearest
-from mien.curation.store import NAME, Measures, cache_path
+from mien.curation.store import NAME, Measures, cache_path, follow
 from mien.curation.table import columns_of
 from mien.errors import InputError, StoppedError
 from mien.faceset import Faceset
@@ -118,7 +118,7 @@ def test_a_broken_and_a_vanished_picture_are_noted(faces):
 def test_a_set_without_any_readable_face_says_why(faces):
     folder = faces(1)
     (folder / "face 000.jpg").write_bytes(b"\xff\xd8 nothing")
-    with pytest.raises(InputError, match="holds no readable face; the first: skipped face"):
+    with pytest.raises(InputError, match="holds no readable face; the first: face"):
         measure_faces(counted(folder), ALL)
 
 
@@ -244,3 +244,25 @@ def test_the_nearest_is_the_nearest_of_all(spread):
     every = np.linalg.norm(rows[:, None] - among[None], axis=2)
     np.testing.assert_array_equal(places, every.argmin(axis=1))
     assert away == pytest.approx(every.min(axis=1))
+
+
+def test_measurements_follow_their_pictures_without_being_read(faces):
+    folder = faces(3)
+    before = measure_faces(Faceset(folder), ALL)
+    (folder / "face 001.jpg").rename(folder / "x.jpg")
+    follow(folder, {"face 001.jpg": "x.jpg"})
+    known = Measures.load(cache_path(folder))
+    assert [name for name, _, _ in known.rows] == ["face 000.jpg", "x.jpg", "face 002.jpg"]
+    for name, values in known.columns.items():
+        np.testing.assert_array_equal(values, before[name])
+
+
+@pytest.mark.parametrize("size", [0, 40, 2000])
+def test_a_damaged_file_of_measurements_stays_where_pictures_move(faces, size):
+    folder = faces(2)
+    measure_faces(Faceset(folder), ALL)
+    damaged = cache_path(folder).read_bytes()[:size]
+    cache_path(folder).write_bytes(damaged)
+    follow(folder, {"face 001.jpg": "x.jpg"})
+    assert cache_path(folder).read_bytes() == damaged
+    assert [path.name for path in folder.glob(".*")] == [NAME]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+from pathlib import Path
 
 import pytest
 from mien.curation.moving import (
@@ -11,6 +13,7 @@ from mien.curation.moving import (
     apply,
     back,
     finish,
+    from_trash,
     into_groups,
     numbered,
     original_names,
@@ -213,3 +216,73 @@ def test_names_that_are_no_text_are_moved_and_come_back(folder):
     assert contents(folder)["00000.jpg"] == "bad"
     apply(folder, back(folder))
     assert contents(folder)[os.fsdecode(b"bad\xff.jpg")] == "bad"
+
+
+def test_the_trash_comes_back_under_the_first_names(drawn):
+    before = contents(drawn)
+    apply(drawn, numbered([drawn / name for name in ("b.jpg", "a.jpg", "c.png")], drawn))
+    moved = {path.name for path in drawn.iterdir()}
+    apply(drawn, to_trash([drawn / "00000.jpg", drawn / "00001-2.jpg"], drawn))
+    trash = trash_folder(drawn)
+    apply(drawn, from_trash(sorted(trash.glob("*.jpg")), drawn))
+    assert not trash.exists()
+    apply(drawn, back(drawn))
+    assert contents(drawn) == before
+    assert "00000.jpg" in moved
+    assert original_names(drawn) == {}
+
+
+def test_what_went_first_comes_back_beside_what_took_its_name(folder):
+    apply(folder, to_trash([folder / "a.jpg"], folder))
+    (folder / "a.jpg").write_text("another")
+    apply(folder, from_trash([trash_folder(folder) / "a.jpg"], folder))
+    assert contents(folder)["a.jpg"] == "another"
+    assert contents(folder)["a-2.jpg"] == "a.jpg"
+    (folder / "a.jpg").unlink()
+    apply(folder, back(folder))
+    assert contents(folder)["a.jpg"] == "a.jpg"
+
+
+def test_names_are_given_back_without_emptying_the_trash(folder):
+    apply(folder, numbered([folder / "b.jpg"], folder))
+    apply(folder, to_trash([folder / "00000.jpg"], folder))
+    assert back(folder) == []
+    assert contents(trash_folder(folder)) == {"00000.jpg": "b.jpg"}
+
+
+def test_a_trash_that_cannot_be_made_stops_all_before_it_begins(folder):
+    before = contents(folder)
+    trash_folder(folder).write_text("no folder")
+    with pytest.raises(OutputError, match="cannot be made"):
+        apply(folder, to_trash([folder / "a.jpg"], folder))
+    assert contents(folder) == before
+    assert not finish(folder)
+
+
+def test_pictures_reach_a_trash_on_another_disk(folder, monkeypatch):
+    rename = Path.rename
+
+    def on_one_disk(self, target):
+        if self.parent.resolve() != Path(target).parent.resolve():
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", on_one_disk)
+    apply(folder, to_trash([folder / "a.jpg"], folder))
+    assert contents(trash_folder(folder)) == {"a.jpg": "a.jpg"}
+    assert "a.jpg" not in contents(folder)
+    apply(folder, from_trash([trash_folder(folder) / "a.jpg"], folder))
+    assert contents(folder)["a.jpg"] == "a.jpg"
+
+
+@pytest.mark.parametrize("way", [".", "link"])
+def test_the_trash_lies_beside_the_folder_itself(folder, tmp_path, monkeypatch, way):
+    monkeypatch.chdir(folder)
+    place = Path()
+    if way == "link":
+        place = tmp_path / "elsewhere" / "link"
+        place.parent.mkdir()
+        place.symlink_to(folder)
+    apply(place, to_trash([place / "a.jpg"], place))
+    assert trash_folder(place) == trash_folder(folder)
+    assert contents(trash_folder(folder)) == {"a.jpg": "a.jpg"}

@@ -155,3 +155,15 @@ def test_a_list_that_is_called_after_another_clip_is_asked_about(mien, tmp_path)
     assert "its frames are called after 'anna'; is bert.mkv that clip?" in err
     err = mien("import", "faceswap", "a.fsa", "--clip", "anna.mkv", "-o", "two")[2]
     assert "called after" not in err
+
+
+def test_an_import_never_writes_over_work_of_ours(mien, faces):
+    mien("export", "dfl-workspace", "--source", faces, "-o", "there")
+    place = Path("there/data_src/aligned")
+    assert mien("import", "dfl", place, "-o", "ours")[0] == 0
+    mien("mask", "apply", "ours")
+    before = {path.name: path.read_bytes() for path in Path("ours").glob("*.jpg")}
+    code, _, err = mien("import", "dfl", place, "-o", "ours")
+    assert code == 0
+    assert "ours: 1 faces of these names lie there already and are others, or were changed" in err
+    assert {path.name: path.read_bytes() for path in Path("ours").glob("*.jpg")} == before

@@ -14,17 +14,26 @@ import numpy as np
 import pytest
 from mien.config import Config
 from mien.errors import ConfigError, InputError, OutputError
-from mien.faceset import FaceRecord, write_face
+from mien.faceset import FaceRecord, read_file, with_record, write_face
 from mien.geometry import crop_matrix, transform
+from mien.jobs import label_window
 from mien.jobs.label_window import draw_labels
 from mien.jobs.run import Run, make_run
-from mien.labels import INCLUDE, Label, Shape, label_path, read_label, write_label
+from mien.labels import (
+    INCLUDE,
+    Label,
+    Shape,
+    label_path,
+    read_label,
+    with_polygons,
+    write_label,
+)
 from mien.labels import window as room
 from mien.labels.editor import Mouse
 from mien.labels.window import TkWindow, key_name
 from mien.registry import Registry
 from mien.testing.fakes import face_at, picture
-from mien.types import FaceType
+from mien.types import FaceType, replace
 
 NAMES = ("a 1", "c" * 190, "größe")
 SIDE = 256
@@ -313,3 +322,15 @@ def test_what_was_drawn_is_what_is_read(faces, run):
     np.testing.assert_allclose(
         label.shapes[0].points, np.array([(0.5, 0.5), (255.5, 0.5), (255.5, 255.5)]) / 8
     )
+
+
+@pytest.mark.parametrize(("keys", "name"), [("xq", NAMES[1]), ("nxq", NAMES[0])])
+def test_a_search_in_a_large_set_rests_and_is_taken_up_again(faces, run, monkeypatch, keys, name):
+    monkeypatch.setattr(label_window, "_AHEAD", 1)
+    for path in faces.glob("*.jpg"):
+        face = read_file(path)
+        path.write_bytes(with_record(replace(face, record=with_polygons(face.record, drawn()))))
+        label_path(path).unlink(missing_ok=True)
+    assert draw_labels(run, faces, window=Hand(*keys)) == 1
+    assert label_path(faces / f"{name}.jpg").exists()
+    assert f"1 faces before {name}.jpg are labelled; n looks on" in run.events.notes

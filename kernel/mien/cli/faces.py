@@ -24,7 +24,8 @@ def command() -> None:
 
     What is measured of a face is kept beside the faceset, so that a second question is answered at
     once.  Nothing is changed where no flag says so, and nothing is ever deleted: what goes, goes to
-    the folder NAME_trash beside the set, and `mien faces restore-names` undoes a sorting.
+    the folder NAME_trash beside the set; `restore-names` undoes a sorting, `restore-trash` brings
+    back what went.
 
     What was deleted here is forgotten by a workspace with `mien alignments remove-faces`;
     `remove-pictures` there is the other way round, and `extract` takes faces out once more.
@@ -228,6 +229,26 @@ def restore_names(ctx: click.Context, folder: Path, as_json: bool) -> None:
         _say_moved(restore(run, folder), as_json)
 
 
+@job("restore-trash")
+@place
+@click.argument("pictures", nargs=-1, type=click.Path(path_type=Path))
+@with_json
+def restore_trash(
+    ctx: click.Context, folder: Path, pictures: tuple[Path, ...], as_json: bool
+) -> None:
+    """Bring PICTURES back from FOLDER_trash, under the names that they had at first; without
+    PICTURES, all that lie there.
+
+    \b
+    mien faces restore-trash faces/anna
+    mien faces restore-trash faces/anna faces/anna_trash/00012.jpg
+    """
+    from ..jobs.faces import restore_trash as restore
+
+    with begin(ctx, {}) as run:
+        _say_moved(restore(run, folder, [path.name for path in pictures]), as_json)
+
+
 @job("coverage")
 @click.argument("source", type=click.Path(path_type=Path))
 @click.argument("target", type=click.Path(path_type=Path))
@@ -331,5 +352,6 @@ def _say_moved(moved: Any, as_json: bool) -> None:
     click.echo(f"{moved.folder}: {moved.moved} faces in their places{trashed}")
 
 
-for each in (sort, methods, best, duplicates, filter_, coverage, restore_names, *commands):
+choosing = (sort, methods, best, duplicates, filter_, coverage, restore_names, restore_trash)
+for each in (*choosing, *commands):
     command.add_command(each)

@@ -234,7 +234,9 @@ def remove(
         done, kept = remove(run, faceset, labels=labels, masks=stored)
     _say(done, as_json, {"moved_to": str(kept) if kept else None})
     if kept and not as_json:
-        click.echo(f"what was drawn is now in {kept}; bring it back with: mien mask import")
+        click.echo(
+            f"what was drawn lies aside; to bring it back: mien mask import {faceset} {kept}"
+        )
 
 
 @job("show")

@@ -94,7 +94,7 @@ def measure_faces(
         if missing:
             save_somewhere(known.only(list(keys.values())), places)
     if not keys:
-        said = faceset.notes[0] if faceset.notes else "no picture is left"
+        said = faceset.notes[0].removeprefix("skipped ") if faceset.notes else "none is left"
         raise InputError(f"faceset '{faceset.folder}': holds no readable face; the first: {said}")
     origins, values = known.take(list(keys.values()), columns)
     return Table(tuple(keys), tuple(origins), values)

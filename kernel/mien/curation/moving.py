@@ -9,14 +9,16 @@ Nothing is ever deleted or written over.
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
+import shutil
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..atomic import reason, write_whole
+from ..atomic import reason, whole_file, write_whole
 from ..errors import InputError, OutputError
 from ..labels import FOLDER, companions
 from .store import follow
@@ -36,7 +38,14 @@ class Move:
 
 def trash_folder(folder: Path) -> Path:
     """Where pictures go that are of no use: beside the faceset; it is never emptied."""
+    if folder.name in ("", "..") or folder.is_symlink():
+        folder = folder.resolve()  # `..` of a link leads beside the folder that it names
     return folder.with_name(f"{folder.name}_trash")
+
+
+def _above(folder: Path) -> str:
+    """The trash as places in the faceset call it."""
+    return f"../{trash_folder(folder).name}/"
 
 
 def numbered(paths: Sequence[Path], folder: Path) -> list[Move]:
@@ -58,16 +67,23 @@ def into_groups(groups: Sequence[Sequence[Path]], folder: Path, word: str) -> li
 
 def to_trash(paths: Iterable[Path], folder: Path) -> list[Move]:
     """Moves into the trash, each under a name that is free there."""
-    trash = trash_folder(folder)
-    return [Move(_inside(path, folder), f"../{trash.name}/{path.name}") for path in paths]
+    trash = _above(folder)
+    return [Move(_inside(path, folder), f"{trash}{path.name}") for path in paths]
+
+
+def from_trash(paths: Iterable[Path], folder: Path) -> list[Move]:
+    """Moves of pictures of the trash back into the faceset, each under its first name."""
+    names, trash = original_names(folder), _above(folder)
+    found = [f"{trash}{path.name}" for path in paths]
+    return [Move(now, names.get(now, now.removeprefix(trash))) for now in found]
 
 
 def back(folder: Path) -> list[Move]:
-    """Moves that give every picture the first name that is known of it."""
+    """Moves that give every picture the first name that is known of it; the trash stays."""
     return [
         Move(now, first)
         for now, first in original_names(folder).items()
-        if now != first and (folder / now).is_file()
+        if now != first and not now.startswith("../") and (folder / now).is_file()
     ]
 
 
@@ -92,11 +108,13 @@ def apply(folder: Path, moves: Sequence[Move]) -> dict[str, str]:
     if not free:
         return {}
     names = original_names(folder)
-    firsts = [names.pop(move.now, move.now) for move in free]
+    # What lies in the trash without a name of its own was called so in the faceset.
+    firsts = [names.pop(move.now, move.now.removeprefix(_above(folder))) for move in free]
     for move, first in zip(free, firsts, strict=True):
-        if not move.then.startswith("../") and move.then != first:
+        if move.then != first:
             names[move.then] = first
     try:
+        _make_folders(folder, free)
         _write_note(folder, 1, [*free, *beside], names)
     except OutputError as error:
         raise OutputError(
@@ -120,7 +138,7 @@ def finish(folder: Path) -> bool:
         raise InputError(
             f"{note}: cannot be understood ({error}); moved pictures lie beside it as '{_STEP}…'"
         ) from error
-    if not all(_is_safe(move.now) and _is_safe(move.then, folder) for move in moves):
+    if not all(_is_safe(place, folder) for move in moves for place in (move.now, move.then)):
         raise InputError(f"{note}: names places outside of the faceset; remove it")
     try:
         if step == 1:
@@ -156,13 +174,32 @@ def original_names(folder: Path) -> dict[str, str]:
     return {
         str(now): str(first)
         for now, first in stored.items()
-        if _is_safe(str(now)) and _is_safe(str(first))
+        if _is_safe(str(now), folder) and _is_safe(str(first))
     }
 
 
+def _make_folders(folder: Path, moves: Sequence[Move]) -> None:
+    """The folders that pictures go to; raises OutputError before any has left its place."""
+    for place in {(folder / move.then).parent for move in moves}:
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"{place}: cannot be made ({reason(error)})") from error
+        if not os.access(place, os.W_OK):
+            raise OutputError(f"{place}: cannot be written (read-only)")
+
+
 def _rename(now: Path, then: Path) -> None:
-    with contextlib.suppress(FileNotFoundError):  # it was moved before the break, or has gone
+    try:
         now.rename(then)
+    except FileNotFoundError:
+        pass  # it was moved before the break, or has gone
+    except OSError as error:
+        if error.errno != errno.EXDEV:  # the faceset is a disk of its own, its trash is not
+            raise
+        with whole_file(then) as beside:
+            shutil.copy2(now, beside)
+        now.unlink()
 
 
 def _write_note(folder: Path, step: int, moves: Sequence[Move], names: Mapping[str, str]) -> None:

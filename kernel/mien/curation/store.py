@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,22 @@ from .table import COLUMNS, Group
 
 _VERSION = 1
 NAME = ".mien-measures.npz"
+
+_FACTS = "facts.npy"
+_COPIED = 1 << 20
+_DAMAGED = (
+    OSError,
+    ValueError,
+    KeyError,
+    TypeError,
+    EOFError,
+    MemoryError,
+    RecursionError,
+    NotImplementedError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What reading a file raises that was broken off, or that another program wrote."""
 
 Key = tuple[str, int, int]
 """Name within the faceset, bytes, and time of the last change: a picture that was measured."""
@@ -41,9 +59,7 @@ class Measures:
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as stored:
                 return cls._read(stored, columns)
-        except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError, RecursionError):
-            return cls()
-        except zipfile.BadZipFile:
+        except _DAMAGED:
             return cls()
 
     @classmethod
@@ -79,10 +95,9 @@ class Measures:
             "origins": self.origins,
             "embedder": self.embedder,
         }
-        packed = np.frombuffer(json.dumps(facts).encode(), np.uint8)
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as beside:
-            np.savez(beside, facts=packed, done=self.done, **self.columns)  # type: ignore[arg-type]
+            np.savez(beside, facts=_packed(facts), done=self.done, **self.columns)  # type: ignore[arg-type]
 
     def lacking(self, key: Key, groups: Group) -> Group:
         """The groups that were not measured of a picture."""
@@ -137,21 +152,34 @@ class Measures:
         made.columns = {name: _some(values, rows) for name, values in self.columns.items()}
         return made
 
-    def rename(self, names: Mapping[str, str]) -> None:
-        """Follow pictures to their new names."""
-        self.rows = {
-            (names.get(name, name), size, time): row
-            for (name, size, time), row in self.rows.items()
-        }
-
 
 def follow(folder: Path, names: Mapping[str, str]) -> None:
-    """Let what was measured follow pictures of a folder to their new names."""
+    """Let what was measured follow pictures of a folder to their new names.
+
+    The columns are copied as they lie: those of a large set fill gigabytes.
+    """
     place = cache_path(folder)
-    known = Measures.load(place)
-    if known.rows:
-        known.rename(names)
-        save_somewhere(known, [place])
+    try:
+        with zipfile.ZipFile(place) as old, whole_file(place) as beside:
+            with old.open(_FACTS) as stream:
+                facts = json.loads(bytes(np.lib.format.read_array(stream)).decode())
+            facts["keys"] = [(names.get(name, name), *rest) for name, *rest in facts["keys"]]
+            with zipfile.ZipFile(beside, "w") as new:
+                with new.open(_FACTS, "w") as stream:
+                    np.lib.format.write_array(stream, _packed(facts), allow_pickle=False)
+                for info in old.infolist():
+                    if info.filename != _FACTS:
+                        with (
+                            old.open(info) as there,
+                            new.open(info.filename, "w", force_zip64=True) as here,
+                        ):
+                            shutil.copyfileobj(there, here, _COPIED)
+    except _DAMAGED:
+        pass  # the next pass measures again
+
+
+def _packed(facts: Mapping[str, Any]) -> NDArray[np.uint8]:
+    return np.frombuffer(json.dumps(facts).encode(), np.uint8)
 
 
 def cache_path(folder: Path) -> Path:

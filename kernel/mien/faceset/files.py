@@ -190,7 +190,10 @@ def _record(header: Header, where: str) -> FaceRecord:
             f"{FOREIGN[header.foreign]}"
         )
     if header.text is None:
-        raise InputError(f"{where}: carries no metadata of mien; make facesets with 'mien extract'")
+        raise InputError(
+            f"{where}: carries no metadata of mien; make facesets with 'mien extract', or give "
+            "back what was saved: 'mien faces restore-metadata'"
+        )
     record = from_json(header.text, where)
     width, height = header.width, header.height
     check_square(width, height, where)

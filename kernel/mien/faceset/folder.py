@@ -46,6 +46,13 @@ class Folder:
                     f"faceset '{folder}': holds a '{name}' of {program}; to read it: "
                     f"pip install {FOREIGN[program]}"
                 )
+        inside = [each for each in sorted(folder.iterdir()) if _holds_pictures(each)]
+        if inside:
+            raise InputError(
+                f"faceset '{folder}': its pictures lie in folders within it; name one of them, "
+                f"such as {inside[0]}, or bring them together: 'mien faces restore-names {folder}' "
+                "after a sorting, else 'mien faces merge'"
+            )
         raise InputError(
             f"faceset '{folder}': holds no JPEG or PNG picture; fill it with 'mien extract'"
         )
@@ -124,6 +131,13 @@ class Faceset:
         if sentence not in self._noted:
             self._noted.add(sentence)
             self.notes.append(sentence)
+
+
+def _holds_pictures(folder: Path) -> bool:
+    try:
+        return folder.is_dir() and bool(pictures(folder))
+    except InputError:
+        return False
 
 
 def pictures(folder: Path) -> tuple[Path, ...]:

@@ -15,7 +15,7 @@ from typing import Self
 import numpy as np
 
 from ..arrays import Image
-from ..atomic import write_new
+from ..atomic import write_changed
 from ..errors import InputError
 from .base import FaceFile
 from .container import check_whole, read_header
@@ -88,7 +88,7 @@ class ForeignWriter:
         written.
         """
         path = self.folder / face.person / f"{face.name}{self.suffix}"
-        return write_new(path, self.encoded(face))
+        return write_changed(path, self.encoded(face))
 
     def close(self) -> None:
         """Finish what `add` began, once all faces were added."""

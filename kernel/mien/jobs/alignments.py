@@ -14,6 +14,7 @@ from ..atomic import reason
 from ..errors import ConfigError, InputError, NothingFoundError, OutputError
 from ..faceset import Faceset
 from ..geometry.boxes import overlap
+from ..labels import companions
 from ..types import Face
 from ..workspace import KnownClip, KnownFrame, Place, WorkspaceEditor
 from ..workspace.editing import Taken
@@ -244,16 +245,21 @@ def _check_share(gone: int, of: int, what: str, allowed: bool) -> None:
 
 
 def _move(path: Path, aside: Path) -> None:
-    """Move a picture aside; one of the same name that lies there is never overwritten."""
+    """Move a picture aside, with what was drawn on it; nothing that lies there is overwritten."""
     place, number = aside / path.name, 1
     try:
-        aside.mkdir(exist_ok=True)
-        while place.exists():
+        while any(then.exists() for _, then in _together(path, place)):
             number += 1
             place = aside / f"{path.stem}-{number}{path.suffix}"
-        path.rename(place)
+        for now, then in _together(path, place):
+            then.parent.mkdir(parents=True, exist_ok=True)
+            now.rename(then)
     except OSError as error:
         raise OutputError(f"{path}: cannot be moved into {aside} ({reason(error)})") from error
+
+
+def _together(path: Path, place: Path) -> list[tuple[Path, Path]]:
+    return [*companions(path, place), (path, place)]
 
 
 def merge_workspaces(

@@ -10,6 +10,7 @@ from ..errors import ConfigError, InputError, PluginError, StoppedError
 from ..faceset import FrameFaces
 from ..workspace import Workspace
 from .dfl import ExportedFolder, export_folder
+from .faces_copy import drawn_files
 from .import_dfl import SIDES
 from .import_faces import check_elsewhere, missing, told_apart
 from .run import Run
@@ -38,9 +39,10 @@ class ExportedWorkspace:
 
 
 def export_faceset(run: Run, *, faceset: Path, folder: Path, form: Form) -> ExportedFaces:
-    """Write a faceset as another program keeps it; a face that lies there already stays.
+    """Write a faceset as another program keeps it, with what was drawn beside its faces.
 
-    Raises PluginError where no plugin knows the form, StoppedError after `run.cancel`.
+    Raises PluginError where no plugin knows the form, InputError where no face can be had in it,
+    StoppedError after `run.cancel`.
     """
     faces = run.context.faceset(faceset)
     if form != "dfl-meta":  # which lies beside the faces
@@ -52,7 +54,7 @@ def export_faceset(run: Run, *, faceset: Path, folder: Path, form: Form) -> Expo
     run.events.start(f"export {folder}", len(faces), "faces")
     try:
         with writer:
-            for face in told_apart(faces.files(), one_kind=True):
+            for face in told_apart(drawn_files(faces, faces.paths), one_kind=True):
                 try:
                     new = writer.add(face)
                 except InputError as error:
@@ -63,6 +65,8 @@ def export_faceset(run: Run, *, faceset: Path, folder: Path, form: Form) -> Expo
                 if run.cancel.is_set():
                     done = written + kept
                     raise StoppedError(f"{folder}: stopped after {done} faces; run it again")
+            if not written + kept:
+                raise InputError(f"faceset '{faceset}': none of its {len(faces)} faces can be had")
     finally:
         run.events.end()
         for note in (*faces.notes[:_NAMED], *writer.notes):

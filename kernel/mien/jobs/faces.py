@@ -27,6 +27,7 @@ from ..curation.moving import (
     apply,
     back,
     finish,
+    from_trash,
     into_groups,
     numbered,
     to_trash,
@@ -35,8 +36,8 @@ from ..curation.moving import (
 from ..curation.orders import ANGLES
 from ..curation.people import Identities
 from ..curation.table import COLUMNS
-from ..errors import ConfigError, InputError
-from ..faceset import PICTURES, Faceset
+from ..errors import ConfigError, InputError, NothingFoundError
+from ..faceset import PICTURES, Faceset, pictures
 from ..finding.options import FindOptions
 from ..options import nearest
 from ..weights.store import default_cache
@@ -179,7 +180,9 @@ def filter_faces(
     keeps = np.ones(len(table), np.bool_)
     for name, low, high in parsed:
         values = np.rad2deg(table[name]) if name in _DEGREES else table[name]
-        keeps &= (values >= low) & (values <= high)
+        inside = (values >= low) & (values <= high)
+        run.events.note(_limit_says(name, values, inside))
+        keeps &= inside
     scores = None
     if like:
         scores = likeness(table["identity"], wanted)
@@ -187,6 +190,13 @@ def filter_faces(
     if unlike:
         keeps &= likeness(table["identity"], unwanted) < _same(run, same)
     return _chosen(faceset, table, np.flatnonzero(keeps), np.flatnonzero(~keeps), scores)
+
+
+def _limit_says(name: str, values: NDArray[np.float64], inside: NDArray[np.bool_]) -> str:
+    """How many faces a limit keeps, and what there is to choose from."""
+    known = values[np.isfinite(values)]
+    ranges = f"here {known.min():.4g}..{known.max():.4g}" if len(known) else "not known of any here"
+    return f"{name}: {np.count_nonzero(inside)} of {len(values)} faces lie there ({ranges})"
 
 
 def _people(run: Run, places: Sequence[Path]) -> Identities:
@@ -223,7 +233,12 @@ def move_into_groups(run: Run, chosen: Chosen, word: str) -> Moved:
 
 
 def trash_left(run: Run, chosen: Chosen) -> Moved:
-    """Put what was left out into the trash; the kept faces stay as they are."""
+    """Put what was left out into the trash; the kept faces stay as they are.
+
+    Raises NothingFoundError where no face is kept: a whole set is no choice.
+    """
+    if not chosen.kept:
+        raise NothingFoundError(f"{chosen.folder}: no face would be kept; nothing was moved")
     return _move(chosen, [])
 
 
@@ -237,6 +252,24 @@ def restore_names(run: Run, folder: Path) -> Moved:
     finish(folder)
     done = apply(folder, back(folder))
     return Moved(folder=folder, moved=len(done), trashed=0, trash=trash_folder(folder))
+
+
+def restore_trash(run: Run, folder: Path, names: Sequence[str] = ()) -> Moved:
+    """Bring pictures back from the trash of a set, these or all, under their first names.
+
+    Raises InputError where one is not there.
+    """
+    if folder.is_dir():
+        finish(folder)
+    trash = trash_folder(folder)
+    there = {path.name: path for path in pictures(trash)} if trash.is_dir() else {}
+    if not folder.is_dir() or not there:
+        raise InputError(f"{folder}: is a faceset without a trash; {trash} holds no picture")
+    wrong = [name for name in names if name not in there]
+    if wrong:
+        raise InputError(f"{trash}: holds no {', '.join(repr(name) for name in wrong[:5])}")
+    done = apply(folder, from_trash([there[name] for name in names or there], folder))
+    return Moved(folder=folder, moved=len(done), trashed=0, trash=trash)
 
 
 def _move(chosen: Chosen, moves: Sequence[Move]) -> Moved:

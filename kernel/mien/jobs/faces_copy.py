@@ -7,9 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..atomic import reason, write_whole
+from ..atomic import reason, write_new
 from ..curation.moving import finish, holds_drawings
-from ..errors import ConfigError, InputError, OutputError, StoppedError
+from ..errors import ConfigError, InputError, StoppedError
 from ..faceset import FaceFile, FaceRecord, Faceset, Pack, with_record, write_pack
 from ..faceset.folder import Folder
 from ..labels import companions, label_path, of_face, with_polygons
@@ -43,10 +43,10 @@ def copy_faces(run: Run, picked: Sequence[tuple[Faceset, Sequence[Path]]], outpu
     run.events.start(f"write {output}", sum(len(paths) for _, paths in picked), "faces")
     written = 0
     try:
-        faces = (face for faceset, paths in picked for face in _files(faceset, paths))
+        faces = (face for faceset, paths in picked for face in drawn_files(faceset, paths))
         for face in told_apart(faces):
             folder = output / face.person if face.person else output
-            _write_new(folder / f"{face.name}{face.suffix}", with_record(face))
+            write_new(folder / f"{face.name}{face.suffix}", with_record(face))
             written += 1
             run.events.advance(written)
             if run.cancel.is_set():
@@ -106,7 +106,7 @@ def unpack_faces(run: Run, *, path: Path, output: Path) -> Written:
         except InputError as error:
             notes.append(f"skipped {error}")
             return False
-        _write_new(output / name, data)
+        write_new(output / name, data)
         return "/" not in name
 
     try:
@@ -120,6 +120,16 @@ def unpack_faces(run: Run, *, path: Path, output: Path) -> Written:
         run.events.end()
         skipped = tell_notes(run, notes)
     return Written(place=output, written=done, skipped=skipped)
+
+
+def drawn_files(faceset: Faceset, paths: Sequence[Path]) -> Iterator[FaceFile]:
+    """Faces as files, with what was drawn beside them; what cannot be read becomes a note."""
+    for path in paths:
+        try:
+            face = faceset.store.file(path)
+            yield replace(face, record=with_label(path, face.record))
+        except InputError as error:
+            faceset.notes.append(f"skipped {error}")
 
 
 def with_label(path: Path, record: FaceRecord) -> FaceRecord:
@@ -149,19 +159,10 @@ def tell_notes(run: Run, notes: Sequence[str]) -> int:
     return len(notes)
 
 
-def _files(faceset: Faceset, paths: Sequence[Path]) -> Iterator[FaceFile]:
-    for path in paths:
-        try:
-            face = faceset.store.file(path)
-            yield replace(face, record=with_label(path, face.record))
-        except InputError as error:
-            faceset.notes.append(f"skipped {error}")
-
-
 def _packed(faceset: Faceset) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of all that goes into a pack."""
     if not isinstance(faceset.store, Folder):
-        for face in told_apart(_files(faceset, faceset.paths)):
+        for face in told_apart(drawn_files(faceset, faceset.paths)):
             yield f"{face.name}{face.suffix}", with_record(face)
         return
     drawn = holds_drawings(faceset.folder)
@@ -172,15 +173,3 @@ def _packed(faceset: Faceset) -> Iterator[tuple[str, bytes]]:
                 yield beside.relative_to(faceset.folder).as_posix(), beside.read_bytes()
         except OSError as error:
             faceset.notes.append(f"skipped face '{path}': cannot be read ({reason(error)})")
-
-
-def _write_new(path: Path, data: bytes) -> None:
-    try:
-        there = path.read_bytes()
-    except FileNotFoundError:
-        write_whole(path, data)
-        return
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
-    if there != data:
-        raise OutputError(f"{path}: is there already and is another file; name a new folder")

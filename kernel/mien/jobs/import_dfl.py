@@ -104,7 +104,10 @@ def _enter(run: Run, side: Path, folder: Path) -> EnteredFaces:
     if unnamed:
         run.events.note(f"{side}: {unnamed} faces do not say from which frame they are")
     if not any(each.suffix.lower() in _FRAMES for each in side.iterdir()):
-        raise NothingFoundError(f"{side}: holds no frames, which the workspace's faces belong to")
+        raise NothingFoundError(
+            f"{side}: holds no frames, which the workspace's faces belong to; put the clip's "
+            "frames there, 00001.png being the first, or leave --into-workspace out"
+        )
     frames = [
         FrameFaces(name=name, faces=tuple(_face(record) for record in records))
         for name, records in by_frame.items()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from ..atomic import write_new
+from ..atomic import holds, write_whole
 from ..errors import ConfigError, InputError, NothingFoundError, PluginError, StoppedError
 from ..faceset import FaceFile, Faceset, FrameFaces, with_record
 from ..media.base import ClipInfo
@@ -48,13 +48,14 @@ class EnteredFaces:
 def import_faceset(run: Run, *, place: Path, folder: Path, program: str) -> ImportedFaces:
     """Make a faceset of ours from another program's: the pictures stay as they were encoded.
 
-    A face that lies there already is not written again.  People of a packed set get a folder each.
+    What lies there already is never written over, as work of ours may be in it.  People of a packed
+    set get a folder each.
     Raises ConfigError where `folder` is `place`, InputError where that holds no such faces,
     StoppedError after `run.cancel`.
     """
     check_elsewhere(folder, place)
     faceset = open_foreign(run, place, program)
-    written = kept = seen = 0
+    written = kept = seen = other = 0
     people: Counter[str] = Counter()
     run.events.start(f"import {place}", len(faceset), "faces")
     try:
@@ -62,8 +63,8 @@ def import_faceset(run: Run, *, place: Path, folder: Path, program: str) -> Impo
             for faces in _batches(told_apart(faceset.files())):
                 done = list(pool.map(lambda face: _write(folder, face), faces))
                 people.update(face.person for face in faces)
-                seen, written = seen + len(done), written + sum(done)
-                kept = seen - written
+                seen, written = seen + len(done), written + done.count(None)
+                kept, other = seen - written, other + done.count(False)
                 run.events.advance(seen)
                 if run.cancel.is_set():
                     raise StoppedError(f"{folder}: stopped after {seen} faces; run it again")
@@ -73,6 +74,11 @@ def import_faceset(run: Run, *, place: Path, folder: Path, program: str) -> Impo
             run.events.note(note)
         if len(faceset.notes) > _NAMED:
             run.events.note(f"{place}: {len(faceset.notes) - _NAMED} more pictures were skipped")
+    if other:
+        run.events.note(
+            f"{folder}: {other} faces of these names lie there already and are others, or were "
+            "changed since; they stay as they are; to have both, name a new folder"
+        )
     named = sorted(person for person in people if person)
     if named:
         where = ", ".join(str(folder / person) for person in named[:5])
@@ -191,10 +197,13 @@ def missing(verb: str, what: str, plugin: str) -> str:
     return f"no installed plugin can {verb} {what}; it comes with: pip install {dist}"
 
 
-def _write(folder: Path, face: FaceFile) -> bool:
-    """Write a face; False where the same file is there already."""
-    path = folder / face.person / f"{face.name}{face.suffix}"
-    return write_new(path, with_record(face))
+def _write(folder: Path, face: FaceFile) -> bool | None:
+    """Write a face, unless a file of its name is there: whether that is the same one."""
+    path, data = folder / face.person / f"{face.name}{face.suffix}", with_record(face)
+    there = holds(path, data)
+    if there is None:
+        write_whole(path, data)
+    return there
 
 
 def _batches(faces: Iterable[FaceFile]) -> Iterable[list[FaceFile]]:

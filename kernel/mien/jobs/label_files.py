@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 from ..arrays import Image, Mask
 from ..atomic import write_whole
-from ..errors import InputError, NothingFoundError, PluginError
-from ..faceset import FaceFile, Faceset, decode_mask
+from ..errors import InputError, NothingFoundError
+from ..faceset import Faceset, decode_mask
 from ..labels import (
     Label,
     draw_label,
@@ -22,13 +22,11 @@ from ..labels import (
     rasterise,
     read_label,
     to_labelme,
-    with_polygons,
     write_label,
 )
 from ..labels.files import label_bytes, read_json
 from ..labels.labelme import EXCLUDING, INCLUDING, is_labelme
-from ..types import replace
-from .import_faces import check_elsewhere, missing, told_apart
+from .export_faces import export_faceset
 from .labels import Changed, each_face, notes_said, refuse_pack, say
 from .record import STATE
 from .run import Run
@@ -165,10 +163,11 @@ def export_labels(run: Run, faceset: Path, folder: Path, *, form: Form) -> Chang
           names the picture where it lies; `dfl`, `dfl-pak`: all faces as DeepFaceLab keeps them
     Raises PluginError where no plugin knows the form, NothingFoundError where nothing is drawn.
     """
+    if form in ("dfl", "dfl-pak"):
+        done = export_faceset(run, faceset=faceset, folder=folder, form=form)
+        return Changed(place=folder, written=done.written, kept=done.kept, left=done.skipped)
     faces = run.context.faceset(faceset)
     with notes_said(run, faces):
-        if form in ("dfl", "dfl-pak"):
-            return _to_dfl(run, faces, folder, form)
         return _to_json(run, faces, folder, form)
 
 
@@ -191,29 +190,6 @@ def _to_json(run: Run, faces: Faceset, folder: Path, form: str) -> Changed:
     if not written:
         raise NothingFoundError(f"faceset '{faces.folder}': no face is labelled")
     return Changed(place=folder, written=written, kept=0, left=len(faces) - written)
-
-
-def _to_dfl(run: Run, faces: Faceset, folder: Path, form: str) -> Changed:
-    check_elsewhere(folder, faces.folder)
-    writer = run.registry.hook.mien_open_face_writer(form=form, folder=folder)
-    if writer is None:
-        raise PluginError(missing("write", form, "dfl"))
-    written = kept = 0
-
-    def look(path: Path) -> FaceFile:
-        face = faces.store.file(path)
-        label = of_face(path, face.record)
-        return replace(face, record=with_polygons(face.record, label)) if label else face
-
-    found = each_face(run, faces, f"export {folder}", look)
-    with writer:
-        for face in told_apart((face for _, face in found), one_kind=True):
-            if writer.add(face):
-                written += 1
-            else:
-                kept += 1
-    say(run, writer.notes)
-    return Changed(place=folder, written=written, kept=kept, left=len(faces) - written - kept)
 
 
 def label_sheet(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -23,6 +22,8 @@ from .run import Run
 
 _STEPS = {"d": 1, "a": -1}
 _NEXT, _LEAVE, _SAVE = "n", "q", "s"
+_AHEAD = 250
+"""Faces whose metadata are read in a search for one without a drawing: half a second's worth."""
 _BACK = 200
 """Faces before the first one that are looked at for a drawing to copy."""
 
@@ -52,7 +53,7 @@ def draw_labels(
 
 def _begin(run: Run, faces: Faceset, start: str) -> int:
     if not start:
-        return max(0, _unlabelled(run, faces, -1))
+        return _unlabelled(run, faces, 0)[0]
     for index, path in enumerate(faces.paths):
         if start in (path.name, path.stem):
             return index
@@ -88,10 +89,12 @@ class _Evening:
             if key == _LEAVE:
                 break
             if key == _NEXT:
-                index = _unlabelled(self._run, self._faces, index)
-                if index < 0:
+                behind = (index + 1) % len(self._faces.paths)
+                index, all_labelled = _unlabelled(self._run, self._faces, behind)
+                if all_labelled:
                     self._run.events.note(f"{self._faces.folder}: every face has a label")
-                here = self._readable(index, 1)
+                    break
+                here = self._readable(index, 1) or self._readable(index, -1)
             else:  # before the first and behind the last one, the same again
                 step = _STEPS[key]
                 here = self._readable(index + step, step) or self._readable(index, 1)
@@ -181,18 +184,24 @@ class _Evening:
         return None
 
 
-def _unlabelled(run: Run, faces: Faceset, behind: int) -> int:
-    """The next face without a drawing, from the first again after the last; -1 for none."""
-    paths, record = faces.paths, faces.store.record
-    for index in chain(range(behind + 1, len(paths)), range(behind + 1)):
-        if not _has_label(run, paths[index], record):
-            return index
-    return -1
+def _unlabelled(run: Run, faces: Faceset, first: int) -> tuple[int, bool]:
+    """The first face without a drawing, from `first` on and then from the beginning; whether all
+    have one.
 
-
-def _has_label(run: Run, path: Path, record: Callable[[Path], FaceRecord]) -> bool:
-    try:
-        return label_path(path).exists() or of_face(path, record(path)) is not None
-    except InputError as error:
-        run.events.note(f"skipped {error}")
-        return True
+    In a large set whose drawings lie in the metadata that may take minutes to say.  So the search
+    rests at a face that has a drawing, and is taken up there by the next.
+    """
+    paths, looked = faces.paths, 0
+    for index in chain(range(first, len(paths)), range(first)):
+        if label_path(paths[index]).exists():
+            continue
+        if looked == _AHEAD:
+            run.events.note(f"{looked} faces before {paths[index].name} are labelled; n looks on")
+            return index, False
+        looked += 1
+        try:
+            if of_face(paths[index], faces.store.record(paths[index])) is None:
+                return index, False
+        except InputError as error:
+            run.events.note(f"skipped {error}")
+    return first, True

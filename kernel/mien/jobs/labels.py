@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
 
-from ..atomic import write_new, write_whole
+from ..atomic import write_changed, write_whole
 from ..errors import ConfigError, InputError, NothingFoundError, StoppedError
 from ..faceset import POLYGONS, FaceFile, FaceRecord, Faceset, Pack, encode_mask, with_record
 from ..faceset.folder import Folder
@@ -133,7 +133,10 @@ def remove(
     faces = run.context.faceset(faceset)
     _check_ours(faces)
     stamp = datetime.now().astimezone().strftime("%Y-%m-%dT%H.%M.%S")
-    kept = faces.folder / FOLDER / f"removed-{stamp}"
+    kept, number = faces.folder / FOLDER / f"removed-{stamp}", 1
+    while kept.exists():
+        number += 1
+        kept = kept.with_name(f"removed-{stamp}-{number}")
     moved = 0
 
     def without() -> Iterator[tuple[Path, FaceFile]]:
@@ -241,7 +244,7 @@ def say(run: Run, notes: Sequence[str]) -> None:
 def _in_place(faces: Faceset, made: Iterator[tuple[Path, FaceFile]]) -> Changed:
     written = kept = 0
     for path, face in made:
-        if write_new(path, with_record(face)):
+        if write_changed(path, with_record(face)):
             written += 1
         else:
             kept += 1
@@ -256,7 +259,7 @@ def _into(
     written = kept = 0
     for face in told_apart(face for _, face in made):
         path = folder / face.person / f"{face.name}{face.suffix}"
-        if write_new(path, with_record(face)):
+        if write_changed(path, with_record(face)):
             written += 1
         else:
             kept += 1
