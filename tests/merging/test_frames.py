@@ -100,6 +100,22 @@ def test_under_full_alpha_the_swap_stands_and_under_half_the_mean(dtype):
         assert off <= (1e-5 if dtype == "float32" else 1)
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_mix_is_the_plate_and_the_masked_difference(dtype):
+    frame = Frame(index=0, image=picture(40, 48, dtype))
+    rng = np.random.default_rng(1)
+    swap = rng.random((40, 48, 3), dtype=np.float32)
+    alpha = rng.random((40, 48, 1), dtype=np.float32)
+    placed = to_frame(frame, swap, alpha, np.eye(2, 3))
+    plate = placed.pair.plate.astype(np.float64)
+    wanted = plate + (placed.pair.swap - plate) * placed.pair.alpha
+    if dtype != "float32":
+        wanted = np.clip(wanted, 0, 1) * np.iinfo(dtype).max
+    x0, y0, x1, y1 = placed.box
+    mixed = apply(frame, [(placed, overlay(placed))]).image[y0:y1, x0:x1]
+    assert abs(mixed - wanted).max() < {"uint8": 0.5001, "uint16": 0.52, "float32": 1e-6}[dtype]
+
+
 def test_a_later_face_lies_over_an_earlier_one():
     frame = Frame(index=0, image=picture(50, 50))
     faces = []

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from mien.errors import ConfigError
 from mien.geometry import HEAD_MODEL, crop_matrix
 from mien.merging import MergeOptions, face_alpha
-from mien.merging.edges import move_edge
+from mien.merging.edges import move_edge, soften
 from mien.options import describe, parse
 from mien.types import Face, FaceMask, FaceType, Frame, Swap
 
@@ -236,3 +236,20 @@ def test_more_passes_make_the_edge_wider_and_leave_the_crops_edge_dark(kind):
         return np.count_nonzero((alpha[50] > 0.02) & (alpha[50] < 0.98))
 
     assert edge(1) < edge(3)
+
+
+@settings(deadline=None)
+@given(
+    side=st.integers(1, 60),
+    boxes=st.lists(st.tuples(*[st.integers(0, 60)] * 4), max_size=2),
+    erode=st.floats(-20, 20),
+    blur=st.sampled_from([(), (5,), (9, 7)]),
+)
+def test_an_edge_is_the_same_whether_the_mask_around_it_is_looked_at_or_not(
+    side, boxes, erode, blur
+):
+    mask = np.zeros((side, side), np.float32)
+    for x0, y0, x1, y1 in boxes:
+        mask[y0:y1, x0:x1] = 1
+    whole = np.maximum(mask, np.float32(1e-6))  # no 0, and yet nothing to be seen
+    assert abs(soften(mask, erode, blur) - soften(whole, erode, blur)).max() < 1.5e-3  # the tail

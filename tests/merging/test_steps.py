@@ -103,13 +103,13 @@ def test_a_masker_can_look_at_the_new_face():
     masker = Toy(lambda crop: (crop.image[..., :1] > 0.6).astype(np.float32), size=32)
     merge = MergeOptions(mask="bright.swap", erode=0, blur=0)
     given = packets([(48, 36, 30)])
-    (bright,) = go(given, grey(0.9), merge, swap_maskers={"bright": masker})
+    (bright,) = go(given, grey(230 / 255), merge, swap_maskers={"bright": masker})
     (dark,) = go(given, grey(0.1), merge, swap_maskers={"bright": masker})
     assert bright.frame.image[36, 48].tolist() == [230, 230, 230]
     assert np.array_equal(dark.frame.image, given[0].frame.image)
     crop = masker.asked[0]
     assert crop.image.shape == (32, 32, 3)
-    assert crop.image[16, 16].tolist() == pytest.approx([0.9] * 3)
+    assert crop.image[16, 16].tolist() == pytest.approx([230 / 255] * 3)
 
 
 def test_the_second_pass_sees_the_first_ones_face_and_keeps_its_mask_of_the_target():

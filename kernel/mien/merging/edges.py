@@ -47,7 +47,7 @@ def kernels(blur: float, kind: BlurKind = "gaussian", passes: int = 1) -> tuple[
 def blurred(
     mask: NDArray[np.float32], sides: tuple[int, ...], kind: BlurKind = "gaussian"
 ) -> NDArray[np.float32]:
-    """The mask after one blur for each kernel; there is none beyond the crop."""
+    """The mask itself after one blur for each kernel; there is nothing beyond it."""
     import cv2
 
     border = cv2.BORDER_CONSTANT
@@ -72,17 +72,37 @@ def soften(
     """
     import cv2
 
-    mask = move_edge(mask, round(erode))
-    reach = sum(side // 2 for side in blur)
+    reach, inwards = sum(side // 2 for side in blur), round(erode)
+    rows, columns = occupied(mask, reach + max(-inwards, 0))
+    moved = np.zeros_like(mask)
+    if not rows.stop:
+        return moved
+    moved[rows, columns] = move_edge(mask[rows, columns], inwards)
     inset = min(_RIM + reach, (mask.shape[0] + 1) // 2)
-    inner = np.zeros_like(mask)
-    kept = slice(inset, mask.shape[0] - inset)
-    inner[kept, kept] = mask[kept, kept]
+    for rim in (moved, moved.T):
+        rim[:inset], rim[rim.shape[0] - inset :] = 0, 0
     if blur:
-        inner = blurred(inner, blur, kind)
+        view = blurred(moved[rows, columns], blur, kind)
         # The tail is not seen, and would make the face's box a tenth wider.
-        cv2.threshold(inner, _LEAST, 0, cv2.THRESH_TOZERO, dst=inner)
-    return np.clip(inner, 0, 1, out=inner)
+        cv2.threshold(view, _LEAST, 0, cv2.THRESH_TOZERO, dst=view)
+    return np.clip(moved, 0, 1, out=moved)
+
+
+def occupied(mask: NDArray[np.float32], more: int = 0) -> tuple[slice, slice]:
+    """The rows and columns that are not 0, and `more` on each side; empty for an empty mask.
+
+    mask  (H, W) or (H, W, 1)
+    """
+    import cv2
+
+    seen = np.greater(mask.reshape(mask.shape[:2]), 0).view(np.uint8)
+    x, y, width, height = cv2.boundingRect(seen) if seen.size else (0, 0, 0, 0)
+    if not width:
+        return slice(0, 0), slice(0, 0)
+    return (
+        slice(max(y - more, 0), min(y + height + more, seen.shape[0])),
+        slice(max(x - more, 0), min(x + width + more, seen.shape[1])),
+    )
 
 
 def move_edge(mask: NDArray[np.float32], inwards: int) -> NDArray[np.float32]:

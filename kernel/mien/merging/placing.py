@@ -13,6 +13,7 @@ from ..arrays import Image, Mask, Matrix, as_float
 from ..geometry import compose, face_box, invert, take_crop, warp
 from ..stages import BlendPair, ColorPair
 from ..types import CropSpec, Frame, Swap, replace
+from .edges import occupied
 from .options import MergeOptions
 
 _log = logging.getLogger(__name__)
@@ -47,16 +48,9 @@ class Placed:
 
 def seen_part(swap: Swap) -> Part:
     """The rows and columns of the crop in which alpha is not 0, and a few more on each side."""
-    import cv2
-
     assert swap.alpha is not None
-    x, y, width, height = cv2.boundingRect((swap.alpha[..., 0] > 0).view(np.uint8))
-    if not width:
-        return ALL
-    return (
-        slice(max(y - _REACH, 0), y + height + _REACH),
-        slice(max(x - _REACH, 0), x + width + _REACH),
-    )
+    rows, columns = occupied(swap.alpha, _REACH)
+    return (rows, columns) if rows.stop else ALL
 
 
 def color_pair(frame: Frame, swap: Swap, track: int = -1, part: Part = ALL) -> ColorPair:
@@ -153,12 +147,7 @@ def _without_gaps(frame: Frame, image: Image, alpha: Mask, matrix: Matrix) -> tu
 
 def _seen_box(alpha: Mask, matrix: Matrix, shape: tuple[int, ...]) -> Box:
     """The part of the frame that the non-zero part of alpha can touch."""
-    import cv2
-
-    if not alpha.size:
-        return 0, 0, 0, 0
-    x, y, width, height = cv2.boundingRect((alpha[..., 0] > 0).view(np.uint8))
-    if width == 0:
-        return 0, 0, 0, 0
-    seen = compose(matrix, np.array([[1.0, 0, -x], [0, 1.0, -y]]))
-    return face_box(seen, (width, height), shape)
+    rows, columns = occupied(alpha)
+    seen = compose(matrix, np.array([[1.0, 0, -columns.start], [0, 1.0, -rows.start]]))
+    size = columns.stop - columns.start, rows.stop - rows.start
+    return face_box(seen, size, shape) if all(size) else (0, 0, 0, 0)
