@@ -105,6 +105,32 @@ def test_beside_the_picture_lies_black_or_its_edge(zoom, x):
     assert (warp(picture, matrix, 16, border="replicate") == 200).all()
 
 
+@pytest.mark.parametrize("zoom", [1.6, 2.6, 3.7, 6.0])
+@pytest.mark.parametrize("channels", [(), (1,), (3,)])
+def test_a_quick_enlargement_is_nearly_the_cubic_one(zoom, channels):
+    image = np.random.default_rng(0).random((60, 50, *channels), dtype=np.float32)
+    image = cv2.GaussianBlur(image, (0, 0), 1).reshape(image.shape)
+    image = (image - image.min()) / np.ptp(image)
+    c, s = zoom * np.cos(0.3), zoom * np.sin(0.3)
+    matrix = np.array([[c, -s, 12.3], [s, c, -40.7]])
+    size = (int(50 * zoom), int(70 * zoom))
+    exact = warp(image, matrix, size, cubic=True, border="replicate")
+    quick = warp(image, matrix, size, cubic=True, border="replicate", quick=True)
+    assert quick.shape == exact.shape
+    assert np.sqrt(np.square(quick - exact).mean()) < 2.5 / 255
+    assert abs(quick.mean() - exact.mean()) < 1e-3
+
+
+def test_a_quick_enlargement_does_not_move_the_picture():
+    ramp = np.tile(np.linspace(0, 1, 50, dtype=np.float32), (50, 1))
+    for zoom in (2.6, 3.3, 5.2):
+        matrix = np.array([[zoom, 0, 0.4], [0, zoom, 0.7]])
+        seen = warp(ramp, matrix, int(50 * zoom), cubic=True, border="replicate", quick=True)
+        at = (np.arange(seen.shape[1]) - 0.4) / zoom / 49
+        inside = (at > 0.06) & (at < 0.94)
+        assert abs(seen - at)[:, inside].max() < 1.5 / 32 / 49  # OpenCV's step of places
+
+
 def test_nothing_warps_to_nothing():
     picture = np.ones((4, 4, 3), np.uint8)
     assert warp(picture, np.eye(2, 3), (0, 7)).shape == (7, 0, 3)

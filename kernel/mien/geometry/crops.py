@@ -18,6 +18,7 @@ def warp(
     *,
     cubic: bool = False,
     border: Literal["zero", "replicate"] = "zero",
+    quick: bool = False,
 ) -> Image:
     """The picture as seen through a matrix.
 
@@ -26,6 +27,8 @@ def warp(
     size    side of the result, or (width, height)
     cubic   sharper than linear, but float results may overshoot the range of the picture
     border  what lies around the picture: black, or its edge pixels
+    quick   a picture that becomes much larger, and goes on at its edge, may differ from cubic by less
+            than rounding to 8 bits does (62 dB on photographs)
     """
     import cv2
 
@@ -39,6 +42,9 @@ def warp(
         image, matrix = _shrink(image, matrix, (width, height), shrink, border)
         if 0 in image.shape:
             return np.zeros(shape, dtype=image.dtype)
+    if quick and cubic and border == "replicate" and round(zoom) >= 3:
+        image, matrix = _enlarge(image, matrix, (width, height), round(zoom))
+        cubic = False
     result = cv2.warpAffine(
         image,
         matrix,
@@ -63,10 +69,7 @@ def _shrink(
     """
     import cv2
 
-    x0, y0, x1, y1 = _source_box(image, matrix, size, 3 * factor)
-    if border == "replicate":  # the edge pixels are needed even where the box misses the picture
-        x0, y0 = min(x0, image.shape[1] - 1), min(y0, image.shape[0] - 1)
-        x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
+    x0, y0, x1, y1 = _source_box(image, matrix, size, 3 * factor, border)
     # Squares at the same places whatever part is read: a moving face must not shimmer.
     x0, y0 = x0 - x0 % factor, y0 - y0 % factor
     x1, y1 = x1 + -x1 % factor, y1 + -y1 % factor
@@ -88,8 +91,31 @@ def _shrink(
     return small, compose(back, matrix)
 
 
+def _enlarge(
+    image: Image, matrix: Matrix, size: tuple[int, int], factor: int
+) -> tuple[Image, Matrix]:
+    """The part of the picture that the warp reads, `factor` times as wide and high.
+
+    Between pixels this near to each other, linear interpolation is nearly as good as cubic; and
+    rows and columns one after the other take a fifth of the time of both at once.
+    """
+    import cv2
+
+    x0, y0, x1, y1 = _source_box(image, matrix, size, 3, "replicate")
+    large = cv2.resize(
+        image[y0:y1, x0:x1], None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC
+    )
+    first = (1 / factor - 1) / 2  # the centre of the first large pixel, in pixels of the part
+    back = np.array([[1 / factor, 0, x0 + first], [0, 1 / factor, y0 + first]])
+    return large, compose(back, matrix)
+
+
 def _source_box(
-    image: Image, matrix: Matrix, size: tuple[int, int], margin: int
+    image: Image,
+    matrix: Matrix,
+    size: tuple[int, int],
+    margin: int,
+    border: Literal["zero", "replicate"],
 ) -> tuple[int, int, int, int]:
     """Pixels of `image` that a result of `size` can show, and `margin` more on each side."""
     corners = np.array([(x, y) for x in (0, size[0]) for y in (0, size[1])], dtype=np.float64)
@@ -97,6 +123,9 @@ def _source_box(
     limit = np.array([image.shape[1], image.shape[0]])
     x0, y0 = np.clip(np.floor(seen.min(0)) - margin, 0, limit).astype(int).tolist()
     x1, y1 = np.clip(np.ceil(seen.max(0)) + margin, 0, limit).astype(int).tolist()
+    if border == "replicate":  # the edge pixels are needed even where the box misses the picture
+        x0, y0 = min(x0, image.shape[1] - 1), min(y0, image.shape[0] - 1)
+        x1, y1 = max(x1, x0 + 1), max(y1, y0 + 1)
     return x0, y0, x1, y1
 
 

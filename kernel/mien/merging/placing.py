@@ -99,7 +99,7 @@ def to_frame(frame: Frame, image: Image, alpha: Mask, matrix: Matrix, *, track: 
     x0, y0, x1, y1 = box = _seen_box(alpha, matrix, frame.image.shape)
     size = (x1 - x0, y1 - y0)
     back = compose(invert(matrix), np.array([[1.0, 0, -x0], [0, 1.0, -y0]]))
-    seen = warp(image, back, size, cubic=True, border="replicate")
+    seen = warp(image, back, size, cubic=True, border="replicate", quick=True)
     pair = BlendPair(
         plate=as_float(frame.image[y0:y1, x0:x1]),
         swap=np.clip(seen, 0, 1, out=seen),
