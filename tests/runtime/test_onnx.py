@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -134,3 +135,19 @@ def test_importing_the_runtime_is_light() -> None:
     code = "import sys, mien.runtime; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "onnxruntime", "onnx", "cv2", "av", "numpy"} & set(done.stdout.split())
+
+
+def test_a_net_runs_without_a_word_to_the_makers_of_the_runtime(
+    doubler: Path, tmp_path: Path
+) -> None:
+    program = (
+        "import sys, numpy, pathlib; from mien.onnx import open_session;"
+        "net = open_session(pathlib.Path(sys.argv[1]), device='cpu', threads=1);"
+        "net.run(None, {'x': numpy.ones((1, 2), 'f')})"
+    )
+    home = tmp_path / "home"
+    home.mkdir()
+    env = {key: value for key, value in os.environ.items() if key != "ORT_DISABLE_TELEMETRY"}
+    env |= {"HOME": str(home), "XDG_CACHE_HOME": str(home / "cache")}
+    subprocess.run([sys.executable, "-c", program, str(doubler)], env=env, check=True)
+    assert not list(home.rglob("*onnxruntime*"))
