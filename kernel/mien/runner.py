@@ -24,8 +24,10 @@ from .stages import Neighbours, Stage
 
 T = TypeVar("T")
 
-CHANNEL_BYTES = 192 * 1024 * 1024
-"""Default bound of one channel: seven 4K frames of 8 bit, or one of float32 and its neighbour."""
+CHANNEL_BYTES = 48 * 1024 * 1024
+"""Default bound of one channel: eight 1080p frames of 8 bit, or two of 4K.  More would not be
+faster, as a step holds a finished batch besides; and what a line holds is new memory when a run
+begins, which is slow to get: 1 GB of frames took 2 s of a core."""
 
 LEAST_PLACES = 16
 """A channel of tiny items holds at least so many: fewer would spend the time on switching threads.
@@ -201,7 +203,11 @@ def run(
     clocks = [_Clock() for _ in steps]
     threads = [threading.Thread(target=_read, args=(source, channels[0], cancel, shared))]
     for step, clock, inbox, outbox in zip(steps, clocks, channels, channels[1:], strict=False):
-        threads.append(threading.Thread(target=_work, args=(step, clock, inbox, outbox, shared)))
+        threads.append(
+            threading.Thread(
+                target=_work, name=step.name, args=(step, clock, inbox, outbox, shared)
+            )
+        )
     started = perf_counter()
     for thread in threads:
         thread.daemon = True

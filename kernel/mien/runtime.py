@@ -9,6 +9,7 @@ import ctypes
 import hashlib
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from .cores import usable_cores
 from .errors import ConfigError, WeightsError
-from .onnx import export_onnx, import_onnxruntime, open_session
+from .onnx import NET, bytes_of, export_folder, import_onnxruntime, open_session
 from .stages import ExportPlan, Session, WeightFile
 from .weights import WeightStore, default_cache
 
@@ -75,7 +77,7 @@ class RunContext:
     def onnx(self, model: WeightFile | Path) -> Session:
         """A session over an ONNX file."""
         path = self.weights(model) if isinstance(model, WeightFile) else model
-        small = self.shared and path.stat().st_size <= SMALL_NET
+        small = self.shared and bytes_of(path) <= SMALL_NET
         return open_session(
             path,
             device=self.device,
@@ -87,20 +89,21 @@ class RunContext:
     def exported(self, key: str, build: Callable[[], ExportPlan]) -> Session:
         """A session over an exported net; `build` runs only where the cache holds no `key`.
 
-        Two runs may ask at once: each writes a whole file, and the last one stays.  With precision
-        `fp16` the net computes in float16 and still takes and gives float32.
+        Two runs may ask at once: each writes a whole folder, and the first one stays.  With
+        precision `fp16` the net computes in float16 and still takes and gives float32.
         """
         half = self.precision == "fp16"
         words = f"{key}, {_exporter_versions()}{', float16' if half else ''}"
         digest = hashlib.sha256(words.encode()).hexdigest()
-        path = self.exports / f"{digest}.onnx"
+        folder = self.exports / digest
+        path = folder / NET
         if path.is_file():
             try:
                 return self.onnx(path)
             except WeightsError:
-                path.unlink(missing_ok=True)
+                shutil.rmtree(folder, ignore_errors=True)
         _log.info("making an ONNX file of a net, which is done once and takes some seconds")
-        export_onnx(build(), path, half=half)
+        export_folder(build(), folder, half=half)
         return self.onnx(path)
 
     def faceset(self, path: Path) -> Faceset:
@@ -139,7 +142,7 @@ def make_context(
     return RunContext(
         device=chosen,
         precision=precision,
-        threads=threads or _usable_cores(),
+        threads=threads or usable_cores(),
         seed=seed,
         store=WeightStore(weight_folders, root / "weights", offline),
         exports=root / "onnx",
@@ -187,12 +190,6 @@ def _choose_device(asked: str) -> str:
 
 def _runtime_knows_cuda() -> bool:
     return "CUDAExecutionProvider" in import_onnxruntime().get_available_providers()
-
-
-def _usable_cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _exporter_versions() -> str:

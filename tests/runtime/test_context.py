@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import numpy as np
 import pytest
 from mien import runtime
 from mien.errors import ConfigError
-from mien.onnx import export_onnx, open_session
+from mien.onnx import bytes_of, export_folder, export_onnx, open_session
 from mien.runtime import RunContext, make_context
 from mien.stages import Context, ExportPlan, WeightFile
 
@@ -114,23 +115,76 @@ def test_weights_come_from_the_named_folders(tmp_path: Path) -> None:
     assert context.weights(file) == tmp_path / "net.bin"
 
 
-def test_a_net_is_exported_once_and_again_where_the_file_is_damaged(context: RunContext) -> None:
-    image = np.ones((3, 3, 5, 7), np.float32)
-    session = context.exported("scale 3", lambda: plan_of(3.0))
-    np.testing.assert_array_equal(session.run(None, {"image": image})[0], image * 3)
-    context.exported("scale 3", never)
-    (file,) = context.exports.iterdir()
-    file.write_bytes(file.read_bytes()[:50])
-    again = context.exported("scale 3", lambda: plan_of(3.0))
-    np.testing.assert_array_equal(again.run(["scaled"], {"image": image})[0], image * 3)
-    assert [each.name for each in context.exports.iterdir()] == [file.name]
+def net_with_weights(seed: int = 0) -> ExportPlan:
+    torch.manual_seed(seed)
+    return ExportPlan(
+        module=torch.nn.Conv2d(3, 64, 5).eval(),
+        inputs=(torch.zeros(2, 3, 8, 8),),
+        input_names=("image",),
+        output_names=("maps",),
+        dynamic={"image": {0: "batch"}},
+    )
+
+
+def damage_net(folder: Path) -> None:
+    path = folder / "net.onnx"
+    path.write_bytes(path.read_bytes()[:50])
+
+
+def damage_weights(folder: Path) -> None:
+    path = folder / "net.onnx.data"
+    path.write_bytes(path.read_bytes()[:50])
+
+
+def lose_weights(folder: Path) -> None:
+    (folder / "net.onnx.data").unlink()
+
+
+def lose_net(folder: Path) -> None:
+    (folder / "net.onnx").unlink()
+
+
+@pytest.mark.parametrize("damage", [damage_net, damage_weights, lose_weights, lose_net])
+def test_a_net_is_exported_once_and_again_where_it_is_damaged(
+    context: RunContext, damage: Callable[[Path], None]
+) -> None:
+    image = np.random.default_rng(0).random((3, 3, 8, 8), np.float32)
+    (wanted,) = context.exported("net", net_with_weights).run(None, {"image": image})
+    context.exported("net", never)
+    (folder,) = context.exports.iterdir()
+    assert {each.name for each in folder.iterdir()} == {"net.onnx", "net.onnx.data"}
+    damage(folder)
+    (again,) = context.exported("net", net_with_weights).run(["maps"], {"image": image})
+    np.testing.assert_array_equal(again, wanted)
+    assert list(context.exports.iterdir()) == [folder]
+    assert {each.name for each in folder.iterdir()} == {"net.onnx", "net.onnx.data"}
+
+
+def test_a_net_that_another_run_exported_meanwhile_stays(context: RunContext) -> None:
+    folder = context.exports / "net"
+    export_folder(net_with_weights(1), folder)
+    first = (folder / "net.onnx.data").read_bytes()
+    export_folder(net_with_weights(2), folder)
+    assert (folder / "net.onnx.data").read_bytes() == first
+    assert list(context.exports.iterdir()) == [folder]
+
+
+def test_weights_beside_a_net_change_no_bit(context: RunContext, tmp_path: Path) -> None:
+    plan = net_with_weights()
+    export_onnx(plan, tmp_path / "one.onnx")
+    export_folder(plan, tmp_path / "two")
+    assert bytes_of(tmp_path / "two" / "net.onnx") > 64 * 3 * 5 * 5 * 4
+    image = {"image": np.random.default_rng(0).random((3, 3, 8, 8), np.float32)}
+    (one,) = open_session(tmp_path / "one.onnx").run(None, image)
+    (two,) = open_session(tmp_path / "two" / "net.onnx").run(None, image)
+    np.testing.assert_array_equal(one, two)
 
 
 def test_another_key_or_another_torch_is_another_file(
     context: RunContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written: list[Path] = []
-    monkeypatch.setattr(runtime, "export_onnx", lambda _plan, path, half: written.append(path))
+    monkeypatch.setattr(runtime, "export_folder", lambda _plan, path, half: written.append(path))
     monkeypatch.setattr(runtime, "open_session", lambda *_args, **_settings: None)
     for key in ("scale 3", "scale 5", "scale 3"):
         context.exported(key, lambda: plan_of(1.0))
