@@ -8,10 +8,14 @@ mean distances of the points in per cent of the distance of the outer eye corner
 faces      held-out persons against the teacher, by origin and by the teacher's yaw; `loose` with
            boxes moved and scaled by up to a tenth, `five_less` without the five points
 human      against points drawn by hand
+side       faces seen from the side, where the teacher itself is at a loss: against what can be seen
+           of eyes, nose and mouth, placed by eye (training/side_points.json), in per cent of the
+           longer side of the box
 turned     held-out heads turned by a known angle (their mesh drawn again).  `by_eyes` divides by
            the distance of the eye corners as it is seen, which halves at 60 degrees, `by_size` by
            that of the same head from the front
-clips      held-out clips against the teacher
+clips      held-out clips against the teacher; `offset` is what stays of the error when it is
+           averaged over a clip before its length is taken
 still      how far points move on one portrait under noise and moves by a pixel: standard
            deviation, for the aligner
 trembling  mean second difference of the points along the clips, for the aligner and in the labels
@@ -21,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import json
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -52,7 +57,8 @@ from training.data import (
 )
 
 BANDS = (0, 20, 33, 45, 60, 90)
-ANGLES = (0, 20, 33, 45, 60, 75)
+ANGLES = (0, 20, 33, 45, 52, 60, 67, 75)
+SIDE_POINTS = Path(__file__).resolve().parents[1] / "training" / "side_points.json"
 STILL_LOOKS = 8
 
 
@@ -168,11 +174,33 @@ def on_drawn_points(stage: AlignerStage, pictures: Sequence[Picture]) -> dict[st
     return {"aligner": told(mine), "teacher": told(teacher)}
 
 
+def on_sides(stage: AlignerStage, data: Path, pictures: Sequence[Picture]) -> dict[str, Any]:
+    drawn = json.loads(SIDE_POINTS.read_text(encoding="utf-8"))
+    seen = {f"faces/{each.name}": face_of(each) for each in pictures}
+    for clip in held_out_clips(read_clips(data / "clips")):
+        if any(name.startswith(f"clips/{clip.name}#") for name in drawn):
+            for truth, image in read_frames(clip):
+                for label in truth.faces:
+                    face = Face(image, detection(label), label.points68)
+                    seen[f"clips/{clip.name}#{truth.index}"] = face
+    faces = [seen[name] for name in drawn]
+    mine, teacher, count = [], [], 0
+    for marks, face, points in zip(drawn.values(), faces, align(stage, faces), strict=True):
+        index, human = list(map(int, marks)), np.array(list(marks.values()))
+        x0, y0, x1, y1 = face.found.box
+        side = max(x1 - x0, y1 - y0)
+        mine.append(error_of(points[index], human) / side)
+        teacher.append(error_of(face.points[index], human) / side)
+        count += len(index)
+    return {"points": count, "aligner": told(mine), "teacher": told(teacher)}
+
+
 def on_turned_heads(
     stage: AlignerStage, pictures: Sequence[Picture], turner: HeadTurner
 ) -> dict[str, Any]:
     frontal = [each for each in pictures if abs(each.faces[0].yaw) < 8 and each.faces[0].trusted]
     results = {}
+    wide: list[tuple[float, float]] = []
     for angle in ANGLES:
         faces, own = [], []
         for number, picture in enumerate(frontal[::2]):
@@ -190,11 +218,13 @@ def on_turned_heads(
             error_of(points, face.points)
             for points, face in zip(align(stage, faces), faces, strict=True)
         ]
-        seen = np.array([eyes_of(face.points) for face in faces])
-        results[str(angle)] = {
-            "by_eyes": told(np.array(found) / seen),
-            "by_size": told(np.array(found) / np.array(own)),
-        }
+        by_eyes = [error / eyes_of(face.points) for error, face in zip(found, faces, strict=True)]
+        by_size = [error / eyes for error, eyes in zip(found, own, strict=True)]
+        results[str(angle)] = {"by_eyes": told(by_eyes), "by_size": told(by_size)}
+        if angle >= 45:
+            wide += zip(by_eyes, by_size, strict=True)
+    by_eyes, by_size = map(list, zip(*wide, strict=True))
+    results["45-75"] = {"by_eyes": told(by_eyes), "by_size": told(by_size)}
     return results
 
 
@@ -216,16 +246,19 @@ def on_clips(stage: AlignerStage, data: Path, sheets: Path | None) -> dict[str, 
                 tracks[label.track].append((truth.index, len(faces)))
                 faces.append(Face(image, detection(label), label.points68))
                 sure.append(label.trusted)
-        if not faces:
+        if not any(sure):
             continue
         points = align(stage, faces)
-        found = [
-            error_of(one, face.points) / eyes_of(face.points)
-            for one, face, trusted in zip(points, faces, sure, strict=True)
-            if trusted
-        ]
+        away = np.array(
+            [
+                (one - face.points) / eyes_of(face.points)
+                for one, face, trusted in zip(points, faces, sure, strict=True)
+                if trusted
+            ]
+        )
         results[clip.name] = {
-            "error": told(found),
+            "error": told(np.linalg.norm(away, axis=2).mean(axis=1)),
+            "offset": round(100 * float(np.linalg.norm(away.mean(axis=0), axis=1).mean()), 2),
             "trembling": tremble(points, faces, tracks),
             "trembling_of_labels": tremble([face.points for face in faces], faces, tracks),
         }
@@ -322,6 +355,7 @@ def main() -> None:
     results = {
         "faces": on_faces(stage, judges),
         "human": on_drawn_points(stage, judges),
+        "side": on_sides(stage, asked.data, pictures),
         "turned": on_turned_heads(stage, judges, HeadTurner(np.stack(meshes))),
         "still": on_still_faces(stage, judges),
         "clips": on_clips(stage, asked.data, asked.sheets),

@@ -1,9 +1,10 @@
-"""From the net's scores to masks of the crop's size.  numpy only."""
+"""From the net's scores to masks of the crop's size."""
 
 from __future__ import annotations
 
 import functools
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,16 +34,23 @@ def enlarge(maps: Floats, size: int) -> Floats:
     """Maps (..., h, w) as (..., size, size), as torch's bilinear `align_corners` does it.
 
     Not by products of matrices: numpy would wake its own threads for them, beside those that the
-    runner has.
+    runner has.  Columns come first, while there are few rows: picking them costs most.
     """
-    low, part = between(maps.shape[-2], size)
-    high = np.minimum(low + 1, maps.shape[-2] - 1)
-    first = maps[..., low, :]
-    tall = first + (maps[..., high, :] - first) * part[:, None]
     low, part = between(maps.shape[-1], size)
     high = np.minimum(low + 1, maps.shape[-1] - 1)
-    first = tall[..., low]
-    return np.asarray(first + (tall[..., high] - first) * part, np.float32)
+    wide = np.take(maps, high, axis=-1)
+    first = np.take(maps, low, axis=-1)
+    wide -= first
+    wide *= part
+    wide += first
+    low, part = between(maps.shape[-2], size)
+    high = np.minimum(low + 1, maps.shape[-2] - 1)
+    first = np.take(wide, low, axis=-2)
+    large = np.take(wide, high, axis=-2)
+    large -= first
+    large *= part[:, None]
+    large += first
+    return np.asarray(large, np.float32)
 
 
 def soft_mask(scores: Floats, chosen: NDArray[np.bool_], size: int) -> Floats:
@@ -55,17 +63,54 @@ def soft_mask(scores: Floats, chosen: NDArray[np.bool_], size: int) -> Floats:
     """
     if chosen.all() or not chosen.any():
         return np.full((len(scores), size, size), float(chosen.all()), np.float32)
-    odds = enlarge(_log_sum(scores[:, chosen]) - _log_sum(scores[:, ~chosen]), size)
-    return np.asarray(1 / (1 + np.exp(-np.clip(odds, -60, 60))), np.float32)
+    against = _log_sum(scores[:, ~chosen]) - _log_sum(scores[:, chosen])
+    masks = np.empty((len(scores), size, size), np.float32)
+    for odds, mask in zip(against, masks, strict=True):  # one by one they stay in the cache
+        large = np.minimum(enlarge(odds, size), 60)  # more would overflow
+        cv2.exp(large, large)
+        large += 1
+        np.reciprocal(large, out=mask)
+    return masks
 
 
 def hard_mask(scores: Floats, chosen: NDArray[np.bool_], size: int) -> Floats:
-    """1 where the likeliest class is a chosen one, else 0, as the published code decides."""
-    likeliest = enlarge(scores, size).argmax(axis=1)
+    """1 where the likeliest class is a chosen one, else 0, as the published code decides.
+
+    Between four neighbours of which one class is the likeliest it is the likeliest as well, so
+    scores are enlarged only along the borders of the classes.
+    """
+    return np.stack([_hard_mask(each, chosen, size) for each in scores])
+
+
+def _hard_mask(scores: Floats, chosen: NDArray[np.bool_], size: int) -> Floats:
+    """(size, size) of one picture's scores (classes, h, w)."""
+    height, width = scores.shape[1:]
+    top, down = between(height, size)
+    left, across = between(width, size)
+    below, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
+    winners = scores.argmax(axis=0)
+    likeliest = winners[top][:, left]
+    mixed = likeliest != winners[top][:, right]
+    mixed |= likeliest != winners[below][:, left]
+    mixed |= likeliest != winners[below][:, right]
+    y, x = np.nonzero(mixed)
+    corners = [rows[y] * width + columns[x] for rows in (top, below) for columns in (left, right)]
+    across, down = across[x], down[y]
+    highest = np.full(len(x), -np.inf, np.float32)
+    winner = np.zeros(len(x), np.int64)
+    for number, scores_of_class in enumerate(scores.reshape(len(scores), -1)):
+        a, b, c, d = (scores_of_class[corner] for corner in corners)
+        upper, lower = a + (b - a) * across, c + (d - c) * across
+        here = upper + (lower - upper) * down
+        winner[here > highest] = number
+        np.maximum(highest, here, out=highest)
+    likeliest[mixed] = winner
     return np.asarray(chosen[likeliest], np.float32)
 
 
 def _log_sum(scores: Floats) -> Floats:
     """Logarithm of the summed exponentials over the classes: (N, h, w)."""
-    top = scores.max(axis=1, keepdims=True)
-    return np.asarray(np.log(np.exp(scores - top).sum(axis=1)) + top[:, 0], np.float32)
+    top = scores.max(axis=1)
+    raised = scores - top[:, None]
+    np.exp(raised, out=raised)
+    return np.asarray(np.log(raised.sum(axis=1)) + top, np.float32)
