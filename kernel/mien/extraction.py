@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Literal
 
 from .options import option
 from .stages import StageBase
-from .types import Face, FaceType, Packet, replace
+from .types import Face, FaceMask, FaceType, Packet, replace
 
 if TYPE_CHECKING:
+    from .arrays import Mask, Matrix
     from .media.base import ClipInfo
 
 
@@ -89,7 +90,7 @@ class StoreStep(StageBase):
     def _store(self, packet: Packet, number: int, face: Face) -> None:
         from .arrays import as_dtype, as_float
         from .faceset import FaceRecord, encode_mask, write_face
-        from .geometry import compose, crop_matrix, invert, pose, transform, warp
+        from .geometry import crop_matrix, pose, transform, warp
 
         assert face.landmarks is not None
         options, frame = self._options, packet.frame
@@ -101,9 +102,7 @@ class StoreStep(StageBase):
         points = transform(matrix, face.landmarks)
         turn = pose(points, options.size)
         masks = {
-            name: encode_mask(
-                warp(placed.mask, compose(invert(placed.matrix), matrix), options.size)
-            )
+            name: encode_mask(_in_crop(placed, matrix, options.size))
             for name, placed in face.masks.items()
         }
         record = FaceRecord(
@@ -128,3 +127,12 @@ class StoreStep(StageBase):
         write_face(
             self._folder, name, image, record, format=options.format, quality=options.quality
         )
+
+
+def _in_crop(placed: FaceMask, matrix: Matrix, size: int) -> Mask:
+    """A mask as it lies in a crop of `size` pixels; itself where it was made for such a crop."""
+    from .geometry import compose, invert, warp
+
+    if len(placed.mask) == size and bool((placed.matrix == matrix).all()):
+        return placed.mask
+    return warp(placed.mask, compose(invert(placed.matrix), matrix), size)

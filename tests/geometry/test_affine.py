@@ -195,3 +195,15 @@ def test_the_unit_fit_is_deepfacelabs(shared):
     with np.load(shared("golden/dfl-image/align.npz"), allow_pickle=False) as golden:
         for points, wanted in zip(golden["landmarks"], golden["unit_mat"], strict=True):
             np.testing.assert_allclose(align_unit(points), wanted, atol=1e-12)
+
+
+def test_a_crop_that_is_asked_for_again_is_an_array_of_its_own():
+    points = mean_face() * 100
+    first = crop_matrix(points, FaceType.FULL, 64)
+    wanted = first.copy()
+    first[:] = 0
+    np.testing.assert_array_equal(crop_matrix(points, FaceType.FULL, 64), wanted)
+    points += 1
+    moved = crop_matrix(points, FaceType.FULL, 64)
+    np.testing.assert_allclose(moved[:, :2], wanted[:, :2], atol=1e-5)
+    assert np.abs(moved[:, 2] - wanted[:, 2]).max() > 0.1

@@ -13,6 +13,7 @@ import av
 import numpy as np
 import pytest
 from mien.errors import InputError
+from mien.media import video
 from mien.media.video import VideoSource
 
 MakeClip = Callable[..., Path]
@@ -254,3 +255,37 @@ def test_real_clips_agree_with_their_truth(shared: Callable[[str], Path], name: 
 def test_the_default_video_stream_is_chosen(shared: Callable[[str], Path]) -> None:
     info = VideoSource(shared("data/clips/noface_nasa_multistream.mp4")).info
     assert (info.width, info.height, info.frames) == (480, 270, 390)
+
+
+@pytest.mark.parametrize("cores", [1, 2, 8])
+def test_frames_are_the_same_on_any_number_of_cores(
+    make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch, cores: int
+) -> None:
+    path = make_clip("even.mp4", 12)
+    wanted = [frame.image for frame in VideoSource(path).frames()]
+    monkeypatch.setattr("mien.media.video.usable_cores", lambda: cores)
+    seen = [frame.image for frame in VideoSource(path).frames()]
+    assert len(seen) == len(wanted) == 12
+    assert all(np.array_equal(one, other) for one, other in zip(seen, wanted, strict=True))
+
+
+def test_a_packet_that_is_refused_in_any_way_is_left_out(
+    make_clip: MakeClip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Damage may make a decoder speak of a lack of permission."""
+    source = VideoSource(make_clip("one.mkv", 10))
+    honest = video._packets
+
+    class Refused:
+        size, is_discard = 9, True
+
+        def decode(self) -> list[Any]:
+            raise av.error.PermissionError(1, "Operation not permitted")
+
+    def packets(*args: Any) -> Any:
+        yield Refused()
+        yield from honest(*args)
+
+    monkeypatch.setattr(video, "_packets", packets)
+    assert len(list(source.frames())) == 10
+    assert "1 packet could not be decoded and was left out; 10 frames could" in source.notes[0]

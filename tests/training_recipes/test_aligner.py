@@ -275,3 +275,16 @@ def test_a_clips_truth_is_read(tmp_path: Path) -> None:
     (label,) = clip.frames[0].faces
     assert (label.track, label.yaw, label.box) == (3, 0.0, (1, 2, 3, 4))
     assert clip.frames[0].ignore == ((0, 0, 1, 1),)
+
+
+def test_the_points_are_the_weighted_means_of_the_votes() -> None:
+    torch.manual_seed(3)
+    net = CompactNet(8).eval()
+    image = torch.rand(2, 3, 96, 96)
+    with torch.inference_mode():
+        points, spread = net(image)
+        places, weights = net.votes(image)
+    means = (places * weights[..., None]).sum(dim=2)
+    away = (places - means[:, :, None]).square().sum(dim=-1)
+    torch.testing.assert_close(points, means)
+    torch.testing.assert_close(spread, (weights * away).sum(dim=-1).sqrt())

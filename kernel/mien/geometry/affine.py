@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,10 @@ from .tables import FIT_POINTS, MEAN_FACE, PADDING
 _UPRIGHT = (FaceType.FULL_UPRIGHT, FaceType.HEAD_UPRIGHT)
 _SQUARE = np.array([(-1, -1), (1, -1), (1, 1)], dtype=np.float32)
 _UNIT_SQUARE = np.array([(0, 0), (1, 0), (1, 1), (0, 1), (0.5, 0.5)], dtype=np.float32)
+
+_FIT = np.array(FIT_POINTS)
+_AIM_MEAN = MEAN_FACE[_FIT - 17].mean(0)  # float32, as it always was
+_AIM = (MEAN_FACE[_FIT - 17] - _AIM_MEAN).astype(np.float64)
 
 # The second singular value of the points over the first: a face seen fully from the side has
 # 0.2, points on one line have rounding noise only.
@@ -56,19 +61,18 @@ def align_unit(points: Points) -> Matrix:
     """
     if points.shape != (68, 2):
         raise ValueError(f"landmarks have shape {points.shape}, must be (68, 2)")
-    source = np.asarray(points[list(FIT_POINTS)], dtype=np.float64)
+    source = np.asarray(points[_FIT], dtype=np.float64)
     if not np.isfinite(source).all():
         raise ValueError("landmarks hold values that are not finite: the face cannot be aligned")
-    target = MEAN_FACE[np.array(FIT_POINTS) - 17]
-    source_mean, target_mean = source.mean(0), target.mean(0)  # float64; float32, as it always was
-    spread, aim = source - source_mean, target - target_mean
+    source_mean = source.mean(0)
+    spread = source - source_mean
     if _flatness(spread) <= _FLATTEST:
         raise ValueError("landmarks lie on one point or one line: the face cannot be aligned")
     # In the plane the best similarity is one complex number: turn and scale of spread onto aim.
-    (xx, xy), (yx, yy) = (spread.T @ aim / np.square(spread).sum()).tolist()
+    (xx, xy), (yx, yy) = (spread.T @ _AIM / np.square(spread).sum()).tolist()
     real, imaginary = xx + yy, xy - yx
     linear = np.array([[real, -imaginary], [imaginary, real]])
-    return np.column_stack((linear, target_mean - linear @ source_mean))
+    return np.column_stack((linear, _AIM_MEAN - linear @ source_mean))
 
 
 def _flatness(spread: NDArray[np.float64]) -> float:
@@ -89,6 +93,18 @@ def crop_matrix(points: Points, face_type: FaceType, size: int, scale: float = 1
     """
     if size < 1 or not scale > 0:
         raise ValueError(f"a crop of {size} pixels at scale {scale} cannot be made")
+    # Every stage that cuts a crop asks for the same face again.
+    return _matrix_of(
+        points.tobytes(), points.dtype.str, points.shape, face_type, size, scale
+    ).copy()
+
+
+@lru_cache(maxsize=256)
+def _matrix_of(
+    data: bytes, dtype: str, shape: tuple[int, ...], face_type: FaceType, size: int, scale: float
+) -> Matrix:
+    """What `crop_matrix` gives for the points in `data`."""
+    points = np.frombuffer(data, dtype).reshape(shape)
     corners = _frame_square(align_unit(points), points, face_type, scale)
     frame = np.column_stack((corners.astype(np.float64), np.ones(3)))
     crop = np.array([(0, 0), (size, 0), (size, size)], dtype=np.float64)

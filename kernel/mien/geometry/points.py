@@ -9,7 +9,9 @@ import numpy as np
 from ..arrays import Points
 from .tables import HEAD_MODEL
 
-_POSE_POINTS = (*range(27), *range(30, 36))
+_POSE_POINTS = np.array((*range(27), *range(30, 36)))
+_POSE_MODEL = np.ascontiguousarray(HEAD_MODEL[_POSE_POINTS])
+_NO_DISTORTION = np.zeros((4, 1))
 
 _PAIRS = (
     *((left, 16 - left) for left in range(8)),
@@ -17,6 +19,11 @@ _PAIRS = (
     *((36, 45), (37, 44), (38, 43), (39, 42), (40, 47), (41, 46), (31, 35), (32, 34)),
     *((50, 52), (49, 53), (48, 54), (59, 55), (58, 56), (67, 65), (60, 64), (61, 63)),
 )
+
+
+_MIRRORED = np.arange(68)
+for _left, _right in _PAIRS:
+    _MIRRORED[[_left, _right]] = _right, _left
 
 
 class Pose(NamedTuple):
@@ -41,10 +48,9 @@ def pose(landmarks: Points, size: int) -> Pose:
 
     if not np.isfinite(landmarks).all():
         raise ValueError("landmarks hold values that are not finite: no pose can be told")
-    seen = np.ascontiguousarray(landmarks[list(_POSE_POINTS)], dtype=np.float32)
+    seen = np.ascontiguousarray(landmarks[_POSE_POINTS], dtype=np.float32)
     camera = np.array([[size, 0, size / 2], [0, size, size / 2], [0, 0, 1]], dtype=np.float64)
-    model = np.ascontiguousarray(HEAD_MODEL[list(_POSE_POINTS)])
-    found, rotation, _ = cv2.solvePnP(model, seen, camera, np.zeros((4, 1)))
+    found, rotation, _ = cv2.solvePnP(_POSE_MODEL, seen, camera, _NO_DISTORTION)
     if not found:
         raise ValueError("no head pose fits the landmarks")
     r = cv2.Rodrigues(rotation)[0]
@@ -70,10 +76,7 @@ def averaged_yaw(points: Points) -> float:
 
 def mirror(points: Points, width: int) -> Points:
     """The landmarks of the mirrored picture, which is `width` pixels wide.  # (68, 2)"""
-    order = np.arange(68)
-    for left, right in _PAIRS:
-        order[[left, right]] = right, left
-    turned: Points = points[order]
+    turned: Points = points[_MIRRORED]
     turned[:, 0] = width - 1 - turned[:, 0]
     return turned
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..cores import opencv_shares_cores
 from ..errors import InputError, NothingFoundError, StoppedError
 from ..extraction import DrawStep, ExtractOptions, NewStep, StoreStep
 from ..finding.options import FindOptions
@@ -25,6 +26,7 @@ from ..runner import run as run_steps
 from ..stages import MaskerProvider
 from ..types import Packet, replace
 from .find import find_steps, finders
+from .outputs import check_picture
 from .record import Progress, Record, make_folder
 from .run import Run, frame_number
 from .sheet import Sheet
@@ -97,7 +99,7 @@ def extract(
         total = len(range(again, stop or source.info.frames, options.every))
         run.events.start("extract", max(total, 0), "frames")
         try:
-            with record:
+            with record, opencv_shares_cores():
                 report = run_steps(
                     source.frames(again, stop, options.every),
                     steps,
@@ -160,6 +162,7 @@ class _FaceSheet:
     """A contact sheet of frames with boxes and points, spread over the clip."""
 
     def __init__(self, path: Path) -> None:
+        check_picture(path)
         self._sheet = Sheet(path)
 
     def see(self, packet: Packet) -> None:

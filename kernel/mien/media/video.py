@@ -19,11 +19,13 @@ from av.container import InputContainer
 from av.stream import Disposition
 from av.video.stream import VideoStream
 
+from ..cores import usable_cores
 from ..errors import InputError
 from ..types import ColorTags, Frame
 from .base import AudioInfo, ClipInfo, SourceBase
 from .convert import PixelFormat, ToBgr
 from .files import fingerprint
+from .pace import find_pace, last_length
 
 T = TypeVar("T")
 
@@ -31,6 +33,8 @@ T = TypeVar("T")
 _NO_CLIPS = {"hls", "concat", "concatf", "dash", "imf", "tty", "webvtt", "srt", "rawvideo"}
 _FAR = 48  # frames: decoding that many costs about as much as looking for a place to start
 _TRIES = 100
+# Up to this many pixels a frame is decoded before two cores have done the rest of the work on it.
+_SMALL = 1920 * 1088
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +96,7 @@ class VideoSource(SourceBase):
                 image=convert(raw),
                 pts=pts,
                 time_base=info.time_base,
-                duration=after[1] - pts if after and after[1] > pts else raw.duration or 0,
+                duration=self._length(pts, raw, after[1] if after else None),
                 bits=info.bits,
                 color=info.color,
             )
@@ -103,7 +107,7 @@ class VideoSource(SourceBase):
             return
         with open_input(self._path) as container:
             stream = video_stream(container, self._path)
-            stream.thread_type = "AUTO"
+            _share_cores(stream)
             frames = self._sought(container, stream, start) if start >= _FAR else None
             index, following = (start, frames) if frames else (0, self._decoded(container, stream))
             step = _usual_step(self._info)
@@ -140,11 +144,20 @@ class VideoSource(SourceBase):
         steps.append(self._last_step(stamps[-1]) if stamps else 0)
         return [(pts * base, step * base) for pts, step in zip(stamps, steps, strict=True)]
 
+    def _length(self, pts: int, raw: av.VideoFrame, following: int | None) -> int:
+        """How long a frame is shown: until the next; the last one, as its container says."""
+        if following is not None and following > pts:
+            return following - pts
+        if following is None and "matroska" in self._info.container:
+            return self._last_step(pts)
+        return raw.duration or 0
+
     def _last_step(self, pts: int) -> int:
-        """How long the last frame is shown: to the video's end, if that is not far away."""
+        """How long the last frame is shown: as its packet says, or to the video's end, if that is
+        not far away."""
         usual, info = _usual_step(self._info), self._info
-        if "mp4" in info.container and self._timestamps().last:
-            return self._timestamps().last  # the end that is stated there is one of decoding times
+        if self._timestamps().last:
+            return self._timestamps().last  # an end that .mp4 states is one of decoding times
         if self._ends_at is None:
             return usual
         rest = round(self._ends_at / info.time_base) + info.start - pts
@@ -167,14 +180,14 @@ class VideoSource(SourceBase):
         for packet in _packets(container, stream):
             try:
                 frames = packet.decode()
-            except (av.error.InvalidDataError, av.error.ExternalError, av.error.BugError):
+            except av.error.EOFError:
+                break
+            except av.error.FFmpegError:  # of any kind: damage may look like a lack of permission
                 bad += 1
                 self._is_damaged = True
                 if packet.size == 0:
                     break
                 continue
-            except av.error.EOFError:
-                break
             for frame in frames:
                 count += 1
                 yield frame
@@ -222,16 +235,18 @@ class VideoSource(SourceBase):
                     for packet in _packets(container, stream)
                     if packet.size and not packet.is_discard
                 ]
-            known = [each for each in seen if each[0] is not None and each[0] >= self._info.start]
-            pts = sorted(each[0] for each in known)
+            known = sorted(
+                each for each in seen if each[0] is not None and each[0] >= self._info.start
+            )
+            pts = [each[0] for each in known]
             sure = (
                 container.format.name != "avi"  # its packets know only the order of decoding
                 and all(each[0] is not None for each in seen)
                 and len(set(pts)) == len(pts)
                 and pts[:1] == [self._info.start]
             )
-            keys = sorted(pts for pts, _, key in known if key)
-            last = max(known)[1] if known else 0
+            keys = [pts for pts, _, key in known if key]
+            last = last_length([each[:2] for each in known], container.format.name)
             self._table = _Table(pts, keys, last) if sure else _Table([], [])
         return self._table
 
@@ -277,6 +292,18 @@ def video_stream(container: InputContainer, path: Path) -> VideoStream:
     return best
 
 
+def _share_cores(stream: VideoStream) -> None:
+    """Decode frames side by side, unless other steps need the cores more.
+
+    Threads make a decoder a fifth dearer: they pay where decoding is the slowest step.
+    """
+    context = stream.codec_context
+    if usable_cores() > 2 or context.width * context.height > _SMALL:
+        stream.thread_type = "AUTO"
+    else:
+        context.thread_count = 1
+
+
 def _reason(err: Exception) -> str:
     return str(getattr(err, "strerror", None) or err).lower()
 
@@ -314,17 +341,17 @@ def _describe(
     width, height = first.width, first.height
     if rotation in (90, 270):
         width, height, aspect = height, width, 1 / aspect
-    rate = stream.average_rate or stream.guessed_rate or Fraction(25)
     seconds = _video_seconds(container, stream) or _container_seconds(container)
+    pace = find_pace(container, stream, first.pts or 0)
     return ClipInfo(
         uri=str(path),
         width=width,
         height=height,
-        frames=stream.frames or math.ceil(float(seconds * rate) - 0.01),
+        frames=stream.frames or math.ceil(float(seconds * pace.rate) - 0.01),
         exact=stream.frames > 0,
-        rate=rate,
-        variable=_is_variable(stream, rate),
-        time_base=stream.time_base or 1 / rate,
+        rate=pace.rate,
+        variable=pace.variable,
+        time_base=stream.time_base or 1 / pace.rate,
         start=first.pts or 0,
         seconds=float(seconds),
         rotation=rotation,
@@ -352,11 +379,6 @@ def _color_tags(frame: av.VideoFrame, kind: PixelFormat) -> ColorTags:
         matrix=0 if kind.is_rgb else int(frame.colorspace),
         full_range=True if kind.name.startswith("yuvj") else tagged,
     )
-
-
-def _is_variable(stream: VideoStream, rate: Fraction) -> bool:
-    guessed = stream.guessed_rate
-    return guessed is not None and abs(guessed / rate - 1) > Fraction(1, 200)
 
 
 def _with_next(items: Iterator[T]) -> Iterator[tuple[T, T | None]]:

@@ -11,8 +11,8 @@ from mien.stages import AlignerProvider, AlignerStage, Context, WeightFile
 
 NET = WeightFile(
     name="mien_align68_v1.onnx",
-    size=3_859_094,
-    sha256="03abf36b33296acf5a192ee374fcfdd549e9278a5d59ea203aba99687b9ff3f0",
+    size=3_858_899,
+    sha256="1b4bea117b396f788c8ba223d10dbae6b38c9d2bc25142590bec44fd05a3452b",
     package="mien_compact",
     licence="Apache-2.0; trained on public-domain, MIT and CC BY pictures, see mien_align68_v1.md",
     summary="Compact 68-point aligner trained for mien, shipped with the plugin",

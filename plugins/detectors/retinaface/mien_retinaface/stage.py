@@ -118,7 +118,7 @@ class RetinaFaceDetector(StageBase):
             raise RuntimeError("the detector is called before open()")
         fed = np.empty((len(images), 3, size[1], size[0]), np.float32)
         for place, image in enumerate(images):
-            fed[place] = prepare(image, size, rgb=self._options.feed == "rgb")
+            prepare(image, size, rgb=self._options.feed == "rgb", out=fed[place])
         offsets, classes, *moves = self._session.run(None, {"image": fed})
         priors = make_priors(size[1], size[0], self._variant.min_sizes)
         to_frame = np.array(size, np.float32) / np.float32(scale)
@@ -150,11 +150,17 @@ class RetinaFaceDetector(StageBase):
         )
 
 
-def prepare(image: Image, size: tuple[int, int], *, rgb: bool = False) -> NDArray[np.float32]:
+def prepare(
+    image: Image,
+    size: tuple[int, int],
+    *,
+    rgb: bool = False,
+    out: NDArray[np.float32] | None = None,
+) -> NDArray[np.float32]:
     """The picture as the net wants it: (3, H, W) BGR 0..255 less the mean; size (width, height).
 
     Shrinks by true area averages; bilinear would alias a 4K plate.  `rgb` turns the colours round
-    but not the mean, as some programs feed this net.
+    but not the mean, as some programs feed this net.  `out` is written to where it is given.
     """
     if image.dtype == np.float32:  # a float plate may hold highlights above 1, and holes
         image = np.clip(np.nan_to_num(image), 0, 1)
@@ -164,10 +170,13 @@ def prepare(image: Image, size: tuple[int, int], *, rgb: bool = False) -> NDArra
         image = cv2.resize(image, size, interpolation=how)
     gain = np.float32(255 / full_scale(image.dtype))
     channels = cv2.split(np.ascontiguousarray(image))  # whole planes are four times as quick
-    fed = np.empty((3, *image.shape[:2]), np.float32)
+    fed = np.empty((3, *image.shape[:2]), np.float32) if out is None else out
     for plane, channel, mean in zip(
         fed, channels[::-1] if rgb else channels, MEAN_BGR, strict=True
     ):
+        if gain == 1:
+            np.subtract(channel, mean, out=plane, dtype=np.float32)
+            continue
         np.multiply(channel, gain, out=plane, dtype=np.float32)
         plane -= mean
     return fed
