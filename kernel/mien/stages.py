@@ -231,8 +231,8 @@ class Provider:
     options   a dataclass whose fields are made by `mien.options.option`
     create    (options, context) -> stage; imports the heavy half
     weights   the files it may ask its context for
-    keyed     the options that may change over a clip; the stage is then a `TunableStage`
-              None: all of them; for other values another stage is made, which must be cheap
+    keyed     the options that may change over a clip; None: all of them.  For other values another
+              stage is made, which must be cheap, unless the stage is a `TunableStage`
     """
 
     kind: ClassVar[str] = ""
@@ -341,6 +341,7 @@ class EnhancerProvider(Provider):
     title: ClassVar[str] = "Enhancers"
 
     create: Callable[[Any, Context], EnhancerStage]
+    keyed: tuple[()] = ()  # it is given pictures, which do not say whose they are and when
 
 
 PROVIDER_KINDS: tuple[type[Provider], ...] = (

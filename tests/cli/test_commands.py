@@ -73,6 +73,26 @@ def test_two_faces_and_one_source_swap_the_largest_and_say_so(mien, make_clip, m
     assert "more than one face" not in err
 
 
+def test_a_face_that_failed_among_all_is_no_face_that_was_not_wanted(
+    mien, make_clip, model, monkeypatch
+):
+    from mien.merging import swapping
+
+    honest = swapping.face_crop
+
+    def fail_for_the_second(frame, face, spec):
+        if face.box[2] - face.box[0] < 20:
+            raise ValueError("the face is too strange")
+        return honest(frame, face, spec)
+
+    monkeypatch.setattr(swapping, "face_crop", fail_for_the_second)
+    words = ("swap", make_clip(), "-m", model, "--set", "detector.retinaface.faces=2")
+    code, _, err = mien(*words, "-o", "two.mp4", "--faces", "all")
+    assert code == 0
+    assert "frames 0..11 keep the plate's face: the face is too strange" in err
+    assert "more than one face" not in err
+
+
 def test_colour_and_masker_can_be_switched_off(mien, make_clip, model):
     code, out, _ = mien(
         *("swap", make_clip(), "-m", model, "-o", "o.mp4", "--json"),

@@ -229,3 +229,57 @@ def test_a_killed_render_goes_on(
         np.testing.assert_array_equal(one, killed[name], err_msg=name)
     assert not list(tmp_path.glob("*/*.partial"))
     assert not list(tmp_path.glob("*/*.segments"))
+
+
+@pytest.mark.parametrize(
+    ("sheet", "said"),
+    [
+        ("taken/sheet.png", "is a file, so there can be no folder of that name"),
+        ("folder", "pictures cannot be written as ''; use .png"),
+        ("folder.png", "folder.png: is a folder; name a file"),
+        ("sheet.doc", "sheet.doc: pictures cannot be written as '.doc'; use .png"),
+    ],
+)
+@pytest.mark.parametrize("command", ["swap", "merge", "preview", "extract"])
+def test_a_sheet_that_cannot_be_written_is_refused_before_the_work(
+    mien, make_clip, model, command, sheet, said
+):
+    clip = make_clip("frames", frames=3)
+    if command == "merge":
+        assert mien("extract", clip, "-w", "work")[0] == 0
+    Path("taken").touch()
+    Path("folder.png").mkdir()
+    words = {
+        "swap": ("swap", clip, "-m", model, "-o", "done", "--masks", "masks"),
+        "merge": ("merge", clip, "-m", model, "-w", "work", "-o", "done", "--no-cache"),
+        "preview": ("preview", clip, "0", "-m", model),
+        "extract": ("extract", clip, "-o", "faces"),
+    }[command]
+    before = sorted(Path().rglob("*"))
+    code, _, err = mien(*words, "--sheet", sheet)
+    assert code == 6
+    assert said in err
+    assert err.startswith("error: ")
+    assert sorted(Path().rglob("*")) == before
+
+
+def test_a_sheet_may_lie_in_a_new_folder(mien, make_clip, model):
+    words = ("swap", make_clip(frames=3), "-m", model, "-o", "out.mp4")
+    assert mien(*words, "--sheet", "new/sheet.png")[0] == 0
+    assert Path("new/sheet.png").exists()
+
+
+def test_a_sheet_never_takes_the_place_of_a_clip(mien, model):
+    picture = np.full((48, 64, 3), 90, np.uint8)
+    cv2.imwrite("face.png", picture)
+    for words, sheet in (
+        (("swap", "face.png", "-m", model, "-o", "done.png"), "face.png"),
+        (("swap", "face.png", "-m", model, "-o", "done.png"), "done.png"),
+        (("preview", "face.png", "0", "-m", model), "face.png"),
+    ):
+        code, _, err = mien(*words, "--sheet", sheet)
+        assert (code, err) == (
+            2, f"error: {sheet}: is a clip of this run; name another file for the picture\n"
+        )  # fmt: skip
+    np.testing.assert_array_equal(cv2.imread("face.png"), picture)
+    assert not list(Path().glob("done*"))

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 from mien.hooks import hookimpl
 from mien.options import option
-from mien.stages import ColorTransferProvider, ModelProvider, StageBase
+from mien.stages import (
+    ColorTransferProvider,
+    EnhancerProvider,
+    MaskerProvider,
+    ModelProvider,
+    StageBase,
+)
 from mien.training import checkpoint
 from mien.training.base import TrainerState
 from mien.types import CropSpec, FaceType, Swap
@@ -63,8 +69,38 @@ class Morph(StageBase):
         return made
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PaleOptions:
+    floor: float = option(0.0, "what becomes 0", ge=0, le=1)
+    size: int = option(32, "the crop's", ge=16)
+
+
+class Pale(StageBase):
+    """Half a face, unless its floor lies higher."""
+
+    spec = CropSpec(face_type=FaceType.FULL, size=32)
+
+    def __init__(self, options):
+        self._half = np.float32(0.5 if options.floor <= 0.5 else 0)
+
+    def __call__(self, batch, /):
+        return [np.full((32, 32, 1), self._half) for _ in batch]
+
+
 @pytest.fixture(autouse=True)
 def more_toys(registry):
+    def maskers():
+        yield MaskerProvider(
+            name="pale",
+            summary="toy",
+            options=PaleOptions,
+            create=lambda o, c: Pale(o),
+            keyed=("floor",),
+        )
+
+    def enhancers():
+        yield EnhancerProvider(name="fine", summary="toy", options=PaleOptions, create=Pale)
+
     def colours():
         yield ColorTransferProvider(
             name="tint", summary="toy", options=TintOptions, create=lambda o, c: Tint(o)
@@ -84,6 +120,8 @@ def more_toys(registry):
         __name__="more",
         mien_color_transfers=hookimpl(colours),
         mien_models=hookimpl(models),
+        mien_maskers=hookimpl(maskers),
+        mien_enhancers=hookimpl(enhancers),
     )
     registry.add("more", "1", plugin)
     assert not registry.broken
@@ -158,6 +196,17 @@ def test_a_model_morphs_along_its_keys_with_the_very_bits_of_a_whole_render(keys
     assert len({after[n].tobytes() for n in (9, 10, 11, 12)}) == 4
 
 
+@pytest.mark.parametrize("mask", ["pale", "hull * pale.swap"])
+def test_a_maskers_option_changes_the_frames_that_it_touches(keys, merged, mask):
+    before, _ = merged("--mask", mask)
+    keys("set", "-f", 6, "pale.floor=0", "--ease", "hold")
+    keys("set", "-f", 10, "masker.pale.floor=0.9", "--ease", "hold")
+    keys("set", "-f", 14, "pale.floor=0.2")
+    after, _ = merged("--mask", mask)
+    assert changed(before, after) == [10, 11, 12, 13]
+    assert changed(after, merged("--mask", mask, "--no-cache")[0]) == []
+
+
 def test_tracks_and_shots_have_options_of_their_own(keys, merged):
     before, _ = merged()
     keys("set", "--track", 0, "tint.shade=0.4")
@@ -209,6 +258,10 @@ def test_keys_of_a_plugin_that_takes_no_part_are_named_and_touch_nothing(keys, m
         ("tind.shade=1", "tind.shade: no such plugin; did you mean 'tint'?"),
         ("morph.size=64", "model.morph.size: is the same for the whole clip; what can change of "
          "'morph': morph"),
+        ("pale.size=64", "masker.pale.size: is the same for the whole clip; what can change of "
+         "'pale': floor; the control 'mask' says where its mask is used"),
+        ("fine.floor=1", "enhancer.fine.floor: is the same for the whole clip; what can change of "
+         "'fine': none of its options; the control 'enhance' says how much of its picture is used"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_set_is_said(keys, words, problem):

@@ -8,8 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from mien.cli.building import _interruptible
-from mien.cli.signals import touched_on_signal
+from mien.cli.signals import interruptible, touched_on_signal
 
 pytestmark = pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="no such signal here")
 
@@ -53,7 +52,7 @@ def test_what_torchrun_passes_on_is_the_same_ctrl_c(
         monkeypatch.setenv("TORCHELASTIC_RUN_ID", run_id)
     cancel, reached = threading.Event(), False
     try:
-        with _interruptible(cancel):
+        with interruptible(cancel):
             for number in (signal.SIGINT, signal.SIGINT, signal.SIGTERM):
                 os.kill(os.getpid(), number)
             reached = True

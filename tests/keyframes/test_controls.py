@@ -113,7 +113,7 @@ def test_a_plugins_name_is_enough_where_one_has_it(written, full):
         ("sot.file", "a", "is the same for the whole clip"),
         ("amp.size", 64, "is the same for the whole clip; what can change of 'amp': morph"),
         ("net.size", 64, "is the same for the whole clip; what can change of 'net': none of "
-         "its options"),
+         "its options; the control 'mask' says where its mask is used"),
         ("color.sott.rounds", 3, "no color named 'sott' is installed; did you mean 'sot'?"),
         ("sott.rounds", 3, "no such plugin; did you mean 'sot'?"),
         ("zzz.rounds", 3, "no such plugin"),

@@ -222,3 +222,24 @@ def test_a_full_disk_keeps_the_segments(tiny_disk: Path) -> None:
     assert kept == str(tiny_disk / "out.mkv.segments")
     assert int(goes_on_at) >= 16
     assert int(goes_on_at) % 8 == 0
+
+
+def test_segments_that_could_not_be_joined_are_joined_by_the_next_run(
+    make_clip: MakeClip, plan_for: PlanFor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = VideoSource(make_clip("in.mkv", 20))
+    plan = replace(plan_for(source.info), resume="a")
+
+    def full(*_: Any) -> Path:
+        raise OutputError("out.mkv: the parts cannot be joined (no space left on the disk)")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(JoinWriter, "join", full)
+        with pytest.raises(OutputError) as caught:
+            written(source, tmp_path / "out.mkv", plan).finish()
+    assert str(caught.value) == (
+        "out.mkv: the parts cannot be joined (no space left on the disk); its segments are kept in "
+        "'out.mkv.segments', and the same command joins them"
+    )
+    assert written(source, tmp_path / "out.mkv", plan).finish() == tmp_path / "out.mkv"
+    assert len(frames_of(tmp_path / "out.mkv")) == 20

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mien.errors import OutputError
+from mien.media import write
 from mien.media.base import ClipInfo, OutputPlan
 from mien.media.video import VideoSource
 from mien.media.write import VideoWriter
@@ -341,3 +343,31 @@ def test_every_real_clip_passes_through_with_its_times_and_its_picture(
         assert (result.info.width, result.info.height) == (source.info.width, source.info.height)
         assert result.info.aspect == source.info.aspect
         assert result.info.rotation == 0
+
+
+def test_what_shows_no_frame_is_not_kept_when_the_disk_is_full(
+    make_clip: MakeClip, plan_for: PlanFor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = VideoSource(make_clip("in.mp4", 40, size=(320, 240)))
+    honest = write._File.write
+
+    def limited(self: Any, data: Any) -> int:
+        if self.error or self.tell() + len(data) > 1000:
+            self.error = OSError(errno.ENOSPC, "full")
+            raise self.error
+        return honest(self, data)
+
+    monkeypatch.setattr(write._File, "write", limited)
+    plan = plan_for(source.info, sound=False)
+    writer = VideoWriter(tmp_path / "out.mp4", plan)
+
+    def fill() -> None:
+        for frame in source.frames():
+            writer.write(frame)
+        writer.finish()
+
+    with pytest.raises(OutputError) as caught:
+        fill()
+    assert str(caught.value).endswith("(no space left on the disk)")
+    assert writer.keep_partial() is None
+    assert not list(tmp_path.glob("out*"))

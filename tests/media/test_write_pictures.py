@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from mien.errors import OutputError
+from mien.media import journal
 from mien.media.base import ClipInfo, OutputPlan
 from mien.media.contact import load_picture
 from mien.media.write_pictures import PictureWriter, SinglePictureWriter
@@ -196,3 +198,21 @@ def test_without_a_name_of_the_work_pictures_are_begun_anew(
 ) -> None:
     picture_writer(plan_for, tmp_path, "a").write(frame(0, grey(1)))
     assert picture_writer(plan_for, tmp_path, "").resumes_at == 0
+
+
+def test_a_full_disk_says_what_is_kept_and_only_that(
+    plan_for: PlanFor, frame: MakeFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    writer = picture_writer(plan_for, tmp_path, "a")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "full")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(journal.Journal, "_store", full)
+        with pytest.raises(OutputError, match=r"\(no space left on the disk\)$"):
+            writer.write(frame(0, grey(0)))
+    writer.write(frame(0, grey(0)))
+    monkeypatch.setattr(journal.Journal, "_store", full)
+    with pytest.raises(OutputError, match=r"disk\); the pictures before it are kept$"):
+        writer.write(frame(1, grey(1)))

@@ -109,58 +109,43 @@ missing_frames = _lister(
 )
 
 
-@job("remove-faces")
-@_workspace
-@_faceset
-@_clip
-@_look
-@_most
-@with_json
-def remove_faces(
-    ctx: click.Context,
-    workspace: Path,
-    faceset: Path,
-    clip: str,
-    look: bool,
-    most: bool,
-    as_json: bool,
-) -> None:
+def _remover(what: Literal["faces", "pictures"], words: str) -> click.Command:
+    """A command that brings WORKSPACE and FACESET together after one of them was thinned out."""
+
+    def removing(
+        ctx: click.Context,
+        workspace: Path,
+        faceset: Path,
+        clip: str,
+        look: bool,
+        most: bool,
+        as_json: bool,
+    ) -> None:
+        from ..jobs.alignments import remove_faces, remove_pictures
+
+        remove = remove_faces if what == "faces" else remove_pictures
+        with begin(ctx, {}) as run:
+            done = remove(run, workspace, faceset, uri=clip, look=look, most=most)
+        _removed(done, look, as_json)
+
+    removing.__doc__ = words
+    wrapped: Any = _workspace(_faceset(_clip(_look(_most(with_json(removing))))))
+    return job(f"remove-{what}")(wrapped)
+
+
+remove_faces = _remover(
+    "faces",
     """Forget the faces whose pictures were deleted from FACESET.
 
     \b
     mien extract clip.mp4 -o faces/clip --workspace work
     mien alignments remove-faces work faces/clip --look
     mien alignments remove-faces work faces/clip
-    """
-    from ..jobs.alignments import remove_faces
-
-    with begin(ctx, {}) as run:
-        done = remove_faces(run, workspace, faceset, uri=clip, look=look, most=most)
-    _removed(done, look, as_json)
-
-
-@job("remove-pictures")
-@_workspace
-@_faceset
-@_clip
-@_look
-@_most
-@with_json
-def remove_pictures(
-    ctx: click.Context,
-    workspace: Path,
-    faceset: Path,
-    clip: str,
-    look: bool,
-    most: bool,
-    as_json: bool,
-) -> None:
-    """Move the pictures whose faces WORKSPACE no longer knows into FACESET/removed."""
-    from ..jobs.alignments import remove_pictures
-
-    with begin(ctx, {}) as run:
-        done = remove_pictures(run, workspace, faceset, uri=clip, look=look, most=most)
-    _removed(done, look, as_json)
+    """,
+)
+remove_pictures = _remover(
+    "pictures", "Move the pictures whose faces WORKSPACE no longer knows into FACESET/removed."
+)
 
 
 def _removed(done: Removed, look: bool, as_json: bool) -> None:

@@ -5,15 +5,11 @@ plugins becomes a flag, and every flag becomes a setting of the configuration.
 from __future__ import annotations
 
 import logging
-import os
-import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -25,9 +21,7 @@ from ..jobs.run import make_run
 from ..options import OptionInfo, describe
 from ..registry import Registry
 from .progress import STYLES, make_events
-
-_TOLD_AGAIN = 5.0
-"""Seconds within which signals of torchrun are the same one."""
+from .signals import interruptible
 
 KIND_WORDS = {
     "detector": "What finds the faces; several, separated by commas, look together",
@@ -191,43 +185,13 @@ def begin(
     hook.mien_run_started(run_id=run.run_id, command=run.command)
     error: BaseException | None = None
     try:
-        with _log_to(events), _interruptible(cancel):
+        with _log_to(events), interruptible(cancel):
             yield run
     except BaseException as caught:
         error = caught
         raise
     finally:
         hook.mien_run_ended(run_id=run.run_id, command=run.command, error=error)
-
-
-@contextmanager
-def _interruptible(cancel: threading.Event) -> Iterator[None]:
-    """The first Ctrl-C asks for a clean end, the second ends at once.
-
-    torchrun passes on what the terminal has said already, twice: that is one Ctrl-C.
-    """
-    same = _TOLD_AGAIN if "TORCHELASTIC_RUN_ID" in os.environ else 0.0
-    asked = [0.0]
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if cancel.is_set():
-            if time.monotonic() - asked[0] >= same:
-                raise KeyboardInterrupt
-            return
-        asked[0] = time.monotonic()
-        cancel.set()
-        if os.environ.get("RANK", "0") == "0":
-            click.echo("stopping: finishing what was begun (again to end at once)", err=True)
-
-    before = {kind: signal.signal(kind, on_signal) for kind in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for kind, handler in before.items():
-            signal.signal(kind, handler)
 
 
 class _ToEvents(logging.Handler):

@@ -18,6 +18,7 @@ from ..workspace import Workspace
 from .find import find_steps, finders
 from .keyframes import constant_plan, plan_of
 from .layers import mask_frame
+from .outputs import check_picture
 from .run import Run, frame_number
 from .swap import Line, RecallStep, lower_line, maskers_of, steps_of_maskers
 
@@ -60,6 +61,8 @@ def preview(
     """
     job = run.config.job()
     wanted = sorted(set(frames))
+    for picture in (sheet, *((folder / "0.png",) if folder else ())):
+        check_picture(picture, job.input)
     with run.source(job.input) as source:
         looker = _Looker(wanted)
         steps, line = _steps(run, source, workspace, looker)

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from ..errors import InputError, NothingFoundError, StoppedError
 from ..media.base import OutputOptions, OutputPlan, Source
+from ..merging.options import OptionsFor
 from ..runner import Report, Step
 from ..runner import run as run_steps
 from ..types import Packet
 from .layers import Layers, resumes_at
-from .outputs import keep_unfinished
+from .outputs import check_picture, keep_unfinished
 from .resume import Resume
 from .run import Run, frame_number
 from .sheet import Sheet
@@ -42,7 +43,8 @@ class Rendered:
 
 
 class _Counts:
-    def __init__(self) -> None:
+    def __init__(self, options: OptionsFor) -> None:
+        self._options = options
         self.frames = self.with_face = self.swapped = self.crowded = 0
         self.last = -1
 
@@ -52,13 +54,17 @@ class _Counts:
         self.last = packet.frame.index
         self.with_face += bool(packet.faces)
         self.swapped += bool(swaps)
-        self.crowded += 0 < swaps < len(packet.faces)
+        self.crowded += bool(swaps) and any(
+            swap is None and self._options(packet, face).faces == "largest"
+            for face, swap in zip(packet.faces, packet.swaps, strict=True)
+        )
 
 
 def render(
     run: Run,
     source: Source,
     steps: Sequence[Step],
+    options: OptionsFor,
     output: str,
     sheet_path: Path | None = None,
     layers: Layers | None = None,
@@ -66,6 +72,7 @@ def render(
 ) -> Rendered:
     """Send the clip through the steps into `output`.
 
+    options  of every face, which say why one kept its own look
     layers  what is written besides;  resume  the name of this work, to go on with what is there
 
     A run that is stopped or fails leaves its finished part, playable, under a partial name.
@@ -73,11 +80,13 @@ def render(
     had a face (the output is then a plain copy), and what stages, source or writer raise.
     """
     info = source.info
-    options = run.config.section("encode", OutputOptions)
-    audio = info.uri if options.audio and info.audio else None
+    encode = run.config.section("encode", OutputOptions)
+    audio = info.uri if encode.audio and info.audio else None
     name = resume.work if resume else ""
-    plan = OutputPlan(target=info, options=options, audio_from=audio, resume=name)
+    plan = OutputPlan(target=info, options=encode, audio_from=audio, resume=name)
     try:
+        if sheet_path:
+            check_picture(sheet_path, info.uri, output)
         writer = run.writer(output, plan)
     except BaseException:
         for each in layers.writers if layers else ():
@@ -88,7 +97,7 @@ def render(
     begun = resume.begin(wanted, steps) if resume and wanted else 0
     if wanted:
         run.events.note(f"goes on at frame {wanted}; what was rendered before is kept")
-    counts = _Counts()
+    counts = _Counts(options)
     sheet = Sheet(sheet_path) if sheet_path else None
 
     def finish_frame(packet: Packet) -> None:

@@ -175,7 +175,7 @@ def _render(
     if workspace and kept is not None:
         lent = (source.info.fingerprint, plan, steps, line.used, model, line.failures)
         steps = spare_work(run, workspace, kept, *lent, forget=forget, layers=layers)
-    done = render(run, source, steps, job.output, extras.sheet, layers=layers, resume=resume)
+    done = render(run, source, steps, plan, job.output, extras.sheet, layers, resume)
     done = replace(done, failed=dict(sorted(line.failures.items())))
     say_what_was_left(run, done)
     run.write_run_file(

@@ -19,6 +19,7 @@ from ..options import OptionInfo, convert, describe, nearest
 from ..stages import (
     BlendProvider,
     ColorTransferProvider,
+    EnhancerProvider,
     MaskerProvider,
     ModelProvider,
     Provider,
@@ -27,9 +28,18 @@ from ..stages import (
 T = TypeVar("T")
 
 KINDS = tuple(
-    each.kind for each in (ModelProvider, MaskerProvider, ColorTransferProvider, BlendProvider)
-)
-"""Kinds of plugins that are asked about single faces, and so can be asked under their options."""
+    each.kind
+    for each in (
+        ModelProvider, MaskerProvider, EnhancerProvider, ColorTransferProvider, BlendProvider,
+    )
+)  # fmt: skip
+"""Kinds of plugins that are asked about single faces."""
+
+_INSTEAD = {
+    MaskerProvider.kind: "; the control 'mask' says where its mask is used",
+    EnhancerProvider.kind: "; the control 'enhance' says how much of its picture is used",
+}
+"""What can change over a clip where a plugin's own options cannot."""
 
 
 class Controls:
@@ -59,7 +69,9 @@ class Controls:
         if fixed or info.repeated or info.base is Path:
             can = ", ".join(provider.keyed or ()) or "none of its options"
             can = f"; what can change of '{provider.name}': {can}" if fixed else ""
-            raise ValueError(f"is the same for the whole clip{can}")
+            raise ValueError(
+                f"is the same for the whole clip{can}{_INSTEAD.get(provider.kind, '')}"
+            )
         return info
 
     def is_foreign(self, name: str) -> bool:

@@ -63,9 +63,10 @@ class Journal:
         except OSError as err:
             for name, _ in files:
                 (self.folder / name).unlink(missing_ok=True)
+            kept = "; the pictures before it are kept" if self.lines else ""
             raise OutputError(
                 f"{self.folder / files[0][0] if files else self._path}: frame {frame} cannot be "
-                f"written ({reason(err)}); the pictures before it are kept"
+                f"written ({reason(err)}){kept}"
             ) from err
         self.lines.append(line)
 

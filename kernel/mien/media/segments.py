@@ -96,7 +96,13 @@ class SegmentWriter:
             Part(path=self._folder / card["file"], frames=_frames(card)) for card in self._cards
         ]
         writer = JoinWriter(self._path, replace(self._plan, resume=""))
-        path = writer.join(parts, self._time_base, self._last)
+        try:
+            path = writer.join(parts, self._time_base, self._last)
+        except OutputError as err:
+            raise OutputError(
+                f"{err}; its segments are kept in '{self._folder.name}', and the same command "
+                "joins them"
+            ) from err
         self._notes |= dict.fromkeys(writer.notes)
         shutil.rmtree(self._folder, ignore_errors=True)
         return path

@@ -15,7 +15,7 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 
 from ..atomic import publish, reason, sync
-from ..errors import OutputError
+from ..errors import InputError, OutputError
 from ..types import Frame
 from .base import OutputPlan
 from .convert import FromBgr
@@ -23,6 +23,7 @@ from .durations import mend_durations
 from .encoding import CONTAINERS, MUXER_OPTIONS, check_codec, check_lossless, choose
 from .files import partial_name
 from .sound import Sound, SoundChain, open_sound
+from .video import open_input, video_stream
 
 
 class _File(io.RawIOBase):
@@ -124,7 +125,7 @@ class VideoWriter:
         return self._path
 
     def keep_partial(self) -> Path | None:
-        """Complete what there is under its partial name; None if nothing was written."""
+        """Complete what there is under its partial name; None if no frame of it can be shown."""
         if not self._frames:
             self._discard()
             return None
@@ -133,6 +134,9 @@ class VideoWriter:
             sync(self._partial)
         except (av.error.FFmpegError, OSError, ValueError):
             self._close()
+        if self._file.error is not None and not _shows(self._partial):
+            self._discard()
+            return None
         return self._partial
 
     # --- beginning ------------------------------------------------------------------------------
@@ -313,5 +317,15 @@ class VideoWriter:
         cause = self._file.error or err
         why = reason(cause) if isinstance(cause, OSError) else str(cause)
         self.fault = why
-        kept = f"; the first frames are kept as '{self._partial.name}'" if self._frames else ""
+        shown = self._frames and (self._file.error is None or _shows(self._partial))
+        kept = f"; the first frames are kept as '{self._partial.name}'" if shown else ""
         return OutputError(f"{self._path}: cannot go on after {self._frames} frames ({why}){kept}")
+
+
+def _shows(path: Path) -> bool:
+    """Whether a file that was cut off still shows its first frame."""
+    try:
+        with open_input(path) as container:
+            return next(container.decode(video_stream(container, path)), None) is not None
+    except (InputError, av.error.FFmpegError, OSError):
+        return False

@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from ..arrays import Mask
+from ..atomic import reason
 from ..errors import InputError, OutputError
 from ..media.base import ClipInfo
 from ..types import Face, FaceMask, Packet
@@ -52,7 +53,8 @@ class Workspace:
             folder.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None)
         except (OSError, sqlite3.Error) as error:
-            raise OutputError(f"{folder}: cannot make a workspace here: {error}") from error
+            why = reason(error) if isinstance(error, OSError) else error
+            raise OutputError(f"{folder}: cannot make a workspace here ({why})") from error
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")

@@ -45,4 +45,5 @@ def mien_maskers() -> Iterator[MaskerProvider]:
         summary="Draw the face's outline from its landmarks",
         options=Options,
         create=create,
+        keyed=("kind", "brow"),
     )

@@ -98,4 +98,5 @@ def mien_maskers() -> Iterator[MaskerProvider]:
         summary="Mask by a trained XSeg model of DeepFaceLab",
         options=Options,
         create=create,
+        keyed=("floor",),
     )

@@ -46,6 +46,10 @@ class XSegMasker(StageBase):
 
     def __call__(self, batch: Sequence[Crop], /) -> list[Mask]:
         """Masks (S, S, 1) float32 0..1, in order."""
+        return self.tuned(batch, [self._options] * len(batch))
+
+    def tuned(self, batch: Sequence[Crop], options: Sequence[Options], /) -> list[Mask]:
+        """The same masks, each with its own `floor`."""
         if not batch:
             return []
         if self._session is None:
@@ -57,13 +61,14 @@ class XSegMasker(StageBase):
             fed = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
             (found,) = self._session.run(None, {"image": fed})
             masks = found.transpose(0, 2, 3, 1)
-        return [self._clean(mask) for mask in masks]
+        return [_clean(mask, each.floor) for mask, each in zip(masks, options, strict=True)]
 
-    def _clean(self, mask: Any) -> Mask:
-        clipped = np.clip(mask, 0, 1, dtype=np.float32)
-        clipped[clipped < self._options.floor] = 0
-        result: Mask = np.ascontiguousarray(clipped)
-        return result
+
+def _clean(mask: Any, floor: float) -> Mask:
+    clipped = np.clip(mask, 0, 1, dtype=np.float32)
+    clipped[clipped < floor] = 0
+    result: Mask = np.ascontiguousarray(clipped)
+    return result
 
 
 def export_plan(path: Path, size: int = SIZE, base: int = 32) -> ExportPlan:

@@ -15,7 +15,7 @@ from mien.geometry import make_crop
 from mien.stages import Context
 from mien.testing import FakeContext, FakeNet, MaskerConformance, face_at, frames
 from mien.types import CropSpec, FaceType
-from mien_mask_xseg import Options, create
+from mien_mask_xseg import Options, create, mien_maskers
 
 
 def green(feeds: Mapping[str, Any]) -> list[Any]:
@@ -69,6 +69,17 @@ def test_faint_values_go_and_others_stay(model: Path) -> None:
     np.testing.assert_array_equal(soft[..., 0], np.clip(crop.image[..., 1], 0, 1))
     np.testing.assert_array_equal(mask, np.where(soft < 0.1, 0, soft))
     assert (mask != soft).any()
+
+
+def test_every_face_may_have_a_floor_of_its_own(model: Path) -> None:
+    stage = create(Options(model=model), FakeContext(net=FakeNet(green)))
+    stage.open()
+    crop = make_crop(frames(1)[0], face_at(48, 36, 40), stage.spec)
+    low, high = stage.tuned([crop, crop], [Options(floor=0), Options(floor=0.5)])
+    np.testing.assert_array_equal(high, np.where(low < 0.5, 0, low))
+    assert (high != low).any()
+    (keyed,) = [card.keyed for card in mien_maskers()]
+    assert keyed == ("floor",)
 
 
 def test_no_model_is_told_with_the_way_to_one() -> None:
