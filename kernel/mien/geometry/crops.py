@@ -27,8 +27,8 @@ def warp(
     size    side of the result, or (width, height)
     cubic   sharper than linear, but float results may overshoot the range of the picture
     border  what lies around the picture: black, or its edge pixels
-    quick   a picture that becomes much larger, and goes on at its edge, may differ from cubic by less
-            than rounding to 8 bits does (62 dB on photographs)
+    quick   a picture that becomes much larger, and goes on at its edge, may differ from cubic by
+            less than rounding to 8 bits does (62 dB on photographs)
     """
     import cv2
 
