@@ -86,16 +86,3 @@ def test_two_boxes_and_many_are_measured_alike(rows: list[tuple[float, ...]]) ->
     boxes = np.stack([x, y, x + width, y + height], axis=1)
     one = overlap(tuple(boxes[0].tolist()), tuple(boxes[-1].tolist()))
     assert one == pytest.approx(float(iou(boxes, boxes)[0, -1]), abs=1e-6)
-
-
-@pytest.mark.parametrize("few", [0, 1, 10**6])
-@given(rows=BOXES, limit=st.floats(0.1, 0.9))
-def test_many_groups_are_made_like_few(
-    few: int, rows: list[tuple[float, ...]], limit: float
-) -> None:
-    x, y, width, height, scores = np.array(rows, np.float32).T
-    boxed = np.stack([x, y, x + width, y + height], axis=1)
-    wanted = clusters(boxed, scores, limit)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("mien.geometry.boxes._FEW", few)
-        assert clusters(boxed, scores, limit) == wanted

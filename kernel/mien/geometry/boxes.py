@@ -52,12 +52,11 @@ def clusters(
     # NumPy's reversed ascending order is the published tie rule: of equal scores, the later box.
     order = np.argsort(scores, kind="stable")[::-1]
     extra = boxes.dtype.type(plus_one)
-    same = _rows(boxes[order], overlap, extra)
+    alike = _pairs if len(boxes) <= _AT_ONCE else _rows
+    same = alike(boxes[order], overlap, extra)
     left = np.ones(len(boxes), bool)
-    groups: list[list[int]] = []
+    groups = []
     while left.any():
-        if len(groups) == _FEW and len(boxes) <= _AT_ONCE:
-            same = _pairs(boxes[order], overlap, extra)
         best = int(left.argmax())
         fallen = same(best) & left
         fallen[best] = True
@@ -66,11 +65,8 @@ def clusters(
     return groups
 
 
-_FEW = 8
-"""Groups that are made one after the other; most frames have no more, whatever many boxes."""
-
 _AT_ONCE = 512
-"""Boxes of which all pairs are then compared at once; with more that takes too much memory."""
+"""Boxes of which all pairs are compared at once; with more of them that takes too much memory."""
 
 
 def _pairs(boxes: Boxes, overlap: float, extra: Any) -> Callable[[int], NDArray[np.bool_]]:
