@@ -25,8 +25,8 @@ def usable_cores() -> int:
 def opencv_shares_cores() -> Iterator[None]:
     """Inside, OpenCV takes no more threads than a step's share of the cores.
 
-    On two cores an extraction costs 4 % less processor time by it, a swap as much.  The setting is
-    the process's own: OpenCV knows no other.
+    On two cores an extraction costs 4 % less processor time by it; a swap, where a large net does
+    most of the work, gained nothing.  The setting is the process's own: OpenCV knows no other.
     """
     import cv2
 

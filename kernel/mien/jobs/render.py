@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 
-from ..cores import opencv_shares_cores
 from ..errors import InputError, NothingFoundError, StoppedError
 from ..media.base import OutputOptions, OutputPlan, Source
 from ..merging.options import OptionsFor
@@ -117,16 +116,15 @@ def render(
     frames = source.frames(begun)
     run.events.start(run.command, info.frames, "frames")
     try:
-        with opencv_shares_cores():
-            report = run_steps(
-                sheet.watch(frames) if sheet else frames,
-                steps,
-                finish_frame,
-                index_of=frame_number,
-                size_of=lambda item: item.nbytes,
-                cancel=run.cancel,
-                on_item=run.events.advance,
-            )
+        report = run_steps(
+            sheet.watch(frames) if sheet else frames,
+            steps,
+            finish_frame,
+            index_of=frame_number,
+            size_of=lambda item: item.nbytes,
+            cancel=run.cancel,
+            on_item=run.events.advance,
+        )
     except BaseException:
         for each in (writer, *(layers.writers if layers else ())):
             keep_unfinished(run, each)
