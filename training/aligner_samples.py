@@ -34,7 +34,7 @@ Rng = np.random.Generator
 _STORED_FACE = 112.0
 _HUMAN_WEIGHT = 3.0
 _WIDE_TRUST = 0.8  # of a teacher that is itself unsure
-_TURNED_SHARE = 0.25
+_WIDEST = 80.0  # degrees to the side, for turned heads
 _CLIP_SHARE = 0.08
 
 
@@ -81,11 +81,14 @@ class Stock:
         ]
         self.turner = HeadTurner(np.stack(frontal))
 
-    def draw(self, rng: Rng, side: int, *, hard: bool = False, mild: bool = False) -> Sample:
+    def draw(
+        self, rng: Rng, side: int, *, hard: bool = False, mild: bool = False, turned: float = 0.25
+    ) -> Sample:
         """One sample of `side` pixels.
 
-        hard  faces seen from the side, and made-up people, come more often
-        mild  half of the pictures stay as the camera gave them
+        hard    faces seen from the side, and made-up people, come more often
+        mild    half of the pictures stay as the camera gave them
+        turned  share of heads drawn again from another side, where there is a mesh
         """
         among = self.frames if rng.random() < _CLIP_SHARE else self.items
         if hard:
@@ -93,7 +96,7 @@ class Stock:
             item = among[int(np.searchsorted(ladder, rng.random() * ladder[-1]))]
         else:
             item = among[int(rng.integers(len(among)))]
-        if item.mesh is not None and rng.random() < _TURNED_SHARE:
+        if item.mesh is not None and rng.random() < turned:
             image, points = self._turned(rng, item, side)
         else:
             stretch = _stretch(rng, item.points)
@@ -121,7 +124,7 @@ class Stock:
             raise ValueError("an item without a mesh cannot be turned")
         way = np.sign(item.yaw) if abs(item.yaw) > 8 and rng.random() < 0.85 else 1
         way = way if abs(item.yaw) > 8 else rng.choice([-1, 1])
-        room = 76 - abs(item.yaw)
+        room = _WIDEST - abs(item.yaw)
         yaw = way * rng.uniform(8, max(room, 15)) if rng.random() < 0.75 else rng.normal(0, 10)
         pitch = float(np.clip(rng.normal(0, 12), -28, 28))
         before, after = self.turner.turn(item.image, item.mesh, float(yaw), pitch)

@@ -14,7 +14,7 @@ import argparse
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -123,6 +123,32 @@ def _laid_out(net: RetinaFace, how: torch.memory_format) -> RetinaFace:
     return net
 
 
+def widened(known: Mapping[str, Tensor], net: RetinaFace) -> dict[str, Tensor]:
+    """Weights of a net whose neck may be narrower, as those of `net`, which says the same at first.
+
+    New channels begin as `net` has them, and nothing listens to them yet.
+    """
+    state = {key: value.clone() for key, value in net.state_dict().items()}
+    half = known["ssh1.conv3X3.0.weight"].shape[0]
+    wide = net.config.channels
+    # The heads read three branches side by side, each of which has grown.
+    branches = [
+        *range(half),
+        *range(wide // 2, wide // 2 + half // 2),
+        *range(3 * wide // 4, 3 * wide // 4 + half // 2),
+    ]
+    for key, new in state.items():
+        old = known[key]
+        rows = new[: len(old)] if old.ndim else new
+        if old.shape == rows.shape:
+            rows.copy_(old)
+            continue
+        rows.zero_()
+        inputs = branches if "Head" in key else list(range(old.shape[1]))
+        rows[:, inputs] = old
+    return state
+
+
 class Training:
     """The net, its average over time, the optimiser, and what the net took for faces."""
 
@@ -133,7 +159,7 @@ class Training:
         self.peak = PEAK_RATE
         if begin is not None:
             known = torch.load(begin, weights_only=True)
-            self.net.load_state_dict(known["average"])
+            self.net.load_state_dict(widened(known["average"], self.net))
             self.hard = tuple(known["hard"])
             self.peak = SECOND_RATE
         self.average.load_state_dict(self.net.state_dict())

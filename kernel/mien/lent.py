@@ -52,7 +52,8 @@ class Session(Protocol):
 class ExportPlan:
     """How a torch module becomes an ONNX file.
 
-    module   a torch.nn.Module in eval mode;  inputs  example tensors, in order
+    module   a torch.nn.Module in eval mode
+    inputs   example tensors of the usual size, in order: for that size the file is made quick
     dynamic  input name to the axes that may change, as {"image": {0: "batch"}}
     """
 

@@ -103,9 +103,12 @@ def export_onnx(plan: ExportPlan, path: Path, *, half: bool = False) -> None:
         _export(plan, beside, half=half, weights_beside=False)
 
 
-def export_folder(plan: ExportPlan, folder: Path, *, half: bool = False) -> None:
+def export_folder(
+    plan: ExportPlan, folder: Path, *, half: bool = False, for_cpu: bool = False
+) -> None:
     """As `export_onnx`, but into a folder: the net, and its weights in a file beside it.
 
+    for_cpu  large convolutions are rewritten as `winograd` does it
     Such a net is opened in a third of the time: the weights are mapped from the disk, where those
     inside an ONNX file are read and copied.  The folder appears whole or not at
     all; where another run made it meanwhile, that one stays.
@@ -115,6 +118,8 @@ def export_folder(plan: ExportPlan, folder: Path, *, half: bool = False) -> None
         made = Path(place) / folder.name
         made.mkdir()
         _export(plan, made / NET, half=half, weights_beside=True)
+        if for_cpu:
+            _quicken(plan, made / NET)
         for file in made.iterdir():
             sync(file)
         try:
@@ -161,6 +166,20 @@ def _export(plan: ExportPlan, path: Path, *, half: bool, weights_beside: bool) -
             raise StageError(
                 f"{type(plan.module).__name__}: torch cannot write it as ONNX: {_first_line(error)}"
             ) from error
+
+
+def _quicken(plan: ExportPlan, path: Path) -> None:
+    import onnx
+
+    from .winograd import quicken
+
+    model = onnx.load(path)
+    usual = [tuple(each.shape) for each in plan.inputs]
+    if not quicken(model, dict(zip(plan.input_names, usual, strict=True))):
+        return
+    weights = path.with_name(f"{path.name}.data")
+    weights.unlink(missing_ok=True)  # onnx would write behind what is there
+    onnx.save_model(model, path, save_as_external_data=True, location=weights.name)
 
 
 def _halved(module: Any) -> Any:

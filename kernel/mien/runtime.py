@@ -90,10 +90,13 @@ class RunContext:
         """A session over an exported net; `build` runs only where the cache holds no `key`.
 
         Two runs may ask at once: each writes a whole folder, and the first one stays.  With
-        precision `fp16` the net computes in float16 and still takes and gives float32.
+        precision `fp16` the net computes in float16 and still takes and gives float32; for the CPU
+        its large convolutions are rewritten (`winograd`).
         """
         half = self.precision == "fp16"
-        words = f"{key}, {_exporter_versions()}{', float16' if half else ''}"
+        for_cpu = self.device == "cpu"
+        words = f"{key}, {_exporter_versions()}"
+        words += ", float16" if half else ", winograd 1" if for_cpu else ""
         digest = hashlib.sha256(words.encode()).hexdigest()
         folder = self.exports / digest
         path = folder / NET
@@ -103,7 +106,7 @@ class RunContext:
             except WeightsError:
                 shutil.rmtree(folder, ignore_errors=True)
         _log.info("making an ONNX file of a net, which is done once and takes some seconds")
-        export_folder(build(), folder, half=half)
+        export_folder(build(), folder, half=half, for_cpu=for_cpu)
         return self.onnx(path)
 
     def faceset(self, path: Path) -> Faceset:

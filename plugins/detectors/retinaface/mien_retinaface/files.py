@@ -40,7 +40,7 @@ def export_plan(net: RetinaFace) -> ExportPlan:
     names = ("boxes", "classes", "points")
     return ExportPlan(
         module=net,
-        inputs=(torch.zeros(2, 3, 96, 160),),
+        inputs=(torch.zeros(2, 3, 360, 640),),
         input_names=("image",),
         output_names=names if net.config.points else names[:2],
         dynamic={"image": {0: "batch", 2: "height", 3: "width"}},

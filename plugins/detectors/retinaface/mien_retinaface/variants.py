@@ -47,7 +47,7 @@ VARIANTS = {
         file=MIEN,
         min_sizes=((10, 20), (40, 80), (160, 320)),
         slope=0.0,
-        channels=32,
+        channels=48,
         pyramid=False,
         threshold=0.75,
     ),

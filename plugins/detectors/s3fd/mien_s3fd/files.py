@@ -57,7 +57,7 @@ def export_plan(net: S3fd) -> ExportPlan:
     """How the net becomes ONNX: any batch, height and width."""
     return ExportPlan(
         module=net,
-        inputs=(torch.zeros(2, 3, 96, 160),),
+        inputs=(torch.zeros(2, 3, 360, 640),),
         input_names=("image",),
         output_names=("boxes", "scores"),
         dynamic={"image": {0: "batch", 2: "height", 3: "width"}},

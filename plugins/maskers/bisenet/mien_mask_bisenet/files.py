@@ -43,7 +43,7 @@ def export_plan(path: Path) -> ExportPlan:
     mean, deviation = FACESWAP if classes == 5 else IMAGENET
     return ExportPlan(
         module=Parser(net, mean, deviation).eval(),
-        inputs=(torch.zeros(2, 3, 128, 160),),
+        inputs=(torch.zeros(2, 3, 512, 512),),
         input_names=("image",),
         output_names=("scores",),
         dynamic={"image": {0: "batch", 2: "height", 3: "width"}},

@@ -76,36 +76,46 @@ def soft_mask(scores: Floats, chosen: NDArray[np.bool_], size: int) -> Floats:
 def hard_mask(scores: Floats, chosen: NDArray[np.bool_], size: int) -> Floats:
     """1 where the likeliest class is a chosen one, else 0, as the published code decides.
 
-    Between four neighbours of which one class is the likeliest it is the likeliest as well, so
-    scores are enlarged only along the borders of the classes.
+    Scores are enlarged only where their four neighbours do not decide by themselves.
     """
+    if chosen.all() or not chosen.any():
+        return np.full((len(scores), size, size), float(chosen.all()), np.float32)
     return np.stack([_hard_mask(each, chosen, size) for each in scores])
 
 
 def _hard_mask(scores: Floats, chosen: NDArray[np.bool_], size: int) -> Floats:
     """(size, size) of one picture's scores (classes, h, w)."""
-    height, width = scores.shape[1:]
-    top, down = between(height, size)
-    left, across = between(width, size)
-    below, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
-    winners = scores.argmax(axis=0)
-    likeliest = winners[top][:, left]
-    mixed = likeliest != winners[top][:, right]
-    mixed |= likeliest != winners[below][:, left]
-    mixed |= likeliest != winners[below][:, right]
-    y, x = np.nonzero(mixed)
-    corners = [rows[y] * width + columns[x] for rows in (top, below) for columns in (left, right)]
-    across, down = across[x], down[y]
-    highest = np.full(len(x), -np.inf, np.float32)
-    winner = np.zeros(len(x), np.int64)
-    for number, scores_of_class in enumerate(scores.reshape(len(scores), -1)):
-        a, b, c, d = (scores_of_class[corner] for corner in corners)
-        upper, lower = a + (b - a) * across, c + (d - c) * across
-        here = upper + (lower - upper) * down
-        winner[here > highest] = number
-        np.maximum(highest, here, out=highest)
-    likeliest[mixed] = winner
-    return np.asarray(chosen[likeliest], np.float32)
+    for axis in (1, 2):  # cells lie between two rows and two columns
+        if scores.shape[axis] == 1:
+            scores = scores.repeat(2, axis=axis)
+    height, width = scores.shape[1] - 1, scores.shape[2] - 1
+    corners = np.stack(
+        [scores[:, i : i + height, j : j + width] for i in (0, 1) for j in (0, 1)]
+    ).reshape(4, len(scores), -1)
+    # In its cell a class is never less likely than at its least corner, nor more than at its most.
+    least, most = corners.min(axis=0), corners.max(axis=0)
+    inside = least[chosen].max(axis=0) > most[~chosen].max(axis=0)
+    unsure = ~inside & (least[~chosen].max(axis=0) <= most[chosen].max(axis=0))
+    (top, down), (left, across) = between(height + 1, size), between(width + 1, size)
+    cells = ((top * width)[:, None] + left).ravel()
+    mask = inside.astype(np.float32).take(cells)
+    pixels = np.flatnonzero(unsure.take(cells))
+    y, x = np.divmod(pixels, size)
+    cell, down, across = cells.take(pixels), down.take(y), across.take(x)
+    rivals = most >= least.max(axis=0)
+
+    def likeliest(among: NDArray[np.bool_]) -> Floats:
+        best = np.full(len(cell), -np.inf, np.float32)
+        for number in np.flatnonzero(among):
+            where = np.flatnonzero(rivals[number].take(cell))
+            here, right, low = cell[where], across[where], down[where]
+            a, b, c, d = (corner.take(here) for corner in corners[:, number])
+            upper, lower = a + (b - a) * right, c + (d - c) * right
+            best[where] = np.maximum(best[where], upper + (lower - upper) * low)
+        return best
+
+    mask[pixels] = likeliest(chosen) > likeliest(~chosen)
+    return mask.reshape(size, size)
 
 
 def _log_sum(scores: Floats) -> Floats:
