@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from harness import report, spread
 from mien.geometry import invert, transform
-from mien.onnx import export_onnx, open_session
+from mien.onnx import NET, bytes_of, export_folder, open_session
 from mien.stages import ExportPlan
 from mien.types import Detection
 from mien_compact.crops import SIDE, box_matrix
@@ -88,9 +88,9 @@ def times(work: Callable[[], Any], repeats: int) -> list[float]:
 def measure(net: Net, threads: int, repeats: int) -> dict[str, Any]:
     results: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "net.onnx"
-        export_onnx(net.plan, path)
-        results["megabytes"] = round(path.stat().st_size / 1e6, 2)
+        export_folder(net.plan, Path(folder) / "net", for_cpu=True)
+        path = Path(folder) / "net" / NET
+        results["megabytes"] = round(bytes_of(path) / 1e6, 2)
         session = open_session(path, threads=threads)
         for count in BATCHES:
             images = np.random.default_rng(0).random((count, 3, net.side, net.side), np.float32)

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from harness import report, spread
 from mien.geometry.boxes import suppress
-from mien.onnx import export_onnx, open_session
+from mien.onnx import NET, export_folder, open_session
 from mien.stages import ExportPlan
 from mien_retinaface import files as retinaface_files
 from mien_retinaface.decode import decode_boxes, decode_points, make_priors
@@ -60,8 +60,8 @@ def timed(work: Callable[[], Any], repeats: int) -> list[float]:
 
 def compare(plan: ExportPlan, folder: Path, size: tuple[int, int], asked: Any) -> dict[str, Any]:
     """One net in both runtimes, batch 1 and 8, taking turns."""
-    export_onnx(plan, folder / "net.onnx")
-    session = open_session(folder / "net.onnx", threads=asked.threads)
+    export_folder(plan, folder / "net", for_cpu=True)
+    session = open_session(folder / "net" / NET, threads=asked.threads)
     results: dict[str, Any] = {}
     for batch in (1, 8):
         image = np.random.default_rng(0).normal(0, 60, (batch, 3, *size)).astype(np.float32)

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import torch
 from harness import report, spread
-from mien.onnx import export_onnx, open_session
+from mien.onnx import NET, export_folder, open_session
 from mien.stages import ExportPlan
 from mien_mask_bisenet.masks import soft_mask
 from mien_mask_bisenet.net import SMALL, BiSeNet, NetConfig, Parser
@@ -79,8 +79,8 @@ def compare(net: Net, folder: Path, threads: int, repeats: int) -> dict[str, Any
         output_names=("out",),
         dynamic={"image": {0: "batch"}},
     )
-    export_onnx(plan, folder / "net.onnx")
-    session = open_session(folder / "net.onnx", threads=threads)
+    export_folder(plan, folder / "net", for_cpu=True)
+    session = open_session(folder / "net" / NET, threads=threads)
     results: dict[str, Any] = {}
     for batch in (1, 8):
         image = np.random.default_rng(0).random((batch, *net.shape), np.float32)

@@ -15,9 +15,9 @@ from typing import Any
 import cv2
 import numpy as np
 
-from .arrays import Image, as_dtype, as_float
+from .arrays import Image, Matrix, as_dtype, as_float
 from .geometry import crop_matrix, invert, transform, warp
-from .types import Face, FaceType, Frame
+from .types import Face, FaceMask, FaceType, Frame
 
 BLUE, GREEN, RED, YELLOW = (255, 96, 0), (0, 255, 0), (0, 0, 255), (0, 230, 255)
 
@@ -66,8 +66,7 @@ def _draw_crop(image: Image, face: Face, face_type: FaceType, thick: int) -> Non
     matrix = crop_matrix(face.landmarks, face_type, 100)
     back = invert(matrix)
     if face.masks:
-        placed = next(iter(face.masks.values()))
-        _darken(image, warp(placed.mask, invert(placed.matrix), _size(image)), back)
+        _darken(image, next(iter(face.masks.values())), back)
     square = transform(back, np.array([(0, 0), (100, 0), (100, 100), (0, 100)], np.float64))
     corner = transform(back, np.array([(5, 0), (10, 10), (0, 10)], np.float64))
     up = transform(back, np.array([(50, 50), (50, 15)], np.float64))
@@ -77,15 +76,20 @@ def _draw_crop(image: Image, face: Face, face_type: FaceType, thick: int) -> Non
     cv2.arrowedLine(image, start, end, YELLOW, thick, cv2.LINE_AA, tipLength=0.2)
 
 
-def _darken(image: Image, mask: Any, back: Any) -> None:
+def _darken(image: Image, placed: FaceMask, back: Matrix) -> None:
     """Half the light for what lies inside the crop and outside the mask."""
-    inside = warp(np.ones((100, 100, 1), np.float32), back, _size(image))
+    corners = _pixels(transform(back, np.array([(0, 0), (100, 0), (100, 100), (0, 100)], float)))
+    (left, top), (right, bottom) = np.min(corners, axis=0) - 1, np.max(corners, axis=0) + 2
+    left, top = max(left, 0), max(top, 0)
+    part = image[top : max(bottom, 0), left : max(right, 0)]
+    if not part.size:
+        return
+    size = part.shape[1], part.shape[0]
+    moved = np.array([(0, 0, left), (0, 0, top)])
+    inside = warp(np.ones((100, 100, 1), np.float32), back - moved, size)
+    mask = warp(placed.mask, invert(placed.matrix) - moved, size)
     light = 1 - 0.5 * np.clip(inside - mask, 0, 1)
-    image[:] = (image * light).astype(np.uint8)
-
-
-def _size(image: Image) -> tuple[int, int]:
-    return image.shape[1], image.shape[0]
+    part[:] = (part * light).astype(np.uint8)
 
 
 def _pixels(points: Any) -> list[tuple[int, int]]:

@@ -101,9 +101,10 @@ def test_other_convolutions_stay(
 def test_small_maps_and_few_channels_are_not_worth_it() -> None:
     assert winograd.worthwhile(512, 512, 16, 16)
     assert not winograd.worthwhile(512, 512, 8, 8)
-    assert winograd.worthwhile(256, 256, 32, 32)
-    assert not winograd.worthwhile(256, 256, 16, 16)
-    assert not winograd.worthwhile(64, 64, 512, 512)
+    assert winograd.worthwhile(256, 128, 32, 32)
+    assert not winograd.worthwhile(256, 128, 16, 16)
+    assert not winograd.worthwhile(512, 64, 64, 64)
+    assert not winograd.worthwhile(128, 128, 512, 512)
 
 
 def large_net() -> ExportPlan:

@@ -11,8 +11,8 @@ from mien.stages import AlignerProvider, AlignerStage, Context, WeightFile
 
 NET = WeightFile(
     name="mien_align68_v1.onnx",
-    size=3_858_899,
-    sha256="1b4bea117b396f788c8ba223d10dbae6b38c9d2bc25142590bec44fd05a3452b",
+    size=3_859_154,
+    sha256="fd39003052e3792b521b7824104bfec2cf86182e696110c6e98fbd3b0fa07837",
     package="mien_compact",
     licence="Apache-2.0; trained on public-domain, MIT and CC BY pictures, see mien_align68_v1.md",
     summary="Compact 68-point aligner trained for mien, shipped with the plugin",

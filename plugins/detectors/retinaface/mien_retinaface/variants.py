@@ -49,7 +49,7 @@ VARIANTS = {
         slope=0.0,
         channels=48,
         pyramid=False,
-        threshold=0.75,
+        threshold=0.8,
     ),
     "1mb": Variant(file=ONE_MB, min_sizes=((10, 20), (32, 64), (128, 256)), slope=0.0),
     "pytorch": Variant(file=PYTORCH, min_sizes=_PUBLISHED),

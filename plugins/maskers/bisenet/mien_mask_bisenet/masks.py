@@ -103,19 +103,19 @@ def _hard_mask(scores: Floats, chosen: NDArray[np.bool_], size: int) -> Floats:
     y, x = np.divmod(pixels, size)
     cell, down, across = cells.take(pixels), down.take(y), across.take(x)
     rivals = most >= least.max(axis=0)
-
-    def likeliest(among: NDArray[np.bool_]) -> Floats:
-        best = np.full(len(cell), -np.inf, np.float32)
-        for number in np.flatnonzero(among):
-            where = np.flatnonzero(rivals[number].take(cell))
-            here, right, low = cell[where], across[where], down[where]
-            a, b, c, d = (corner.take(here) for corner in corners[:, number])
-            upper, lower = a + (b - a) * right, c + (d - c) * right
-            best[where] = np.maximum(best[where], upper + (lower - upper) * low)
-        return best
-
-    mask[pixels] = likeliest(chosen) > likeliest(~chosen)
-    return mask.reshape(size, size)
+    best = np.full(len(cell), -np.inf, np.float32)
+    won = np.zeros(len(cell), np.float32)
+    for number, is_chosen in enumerate(chosen):  # of equal classes the first wins
+        where = np.flatnonzero(rivals[number].take(cell))
+        here, right, low = cell[where], across[where], down[where]
+        a, b, c, d = (corner.take(here) for corner in corners[:, number])
+        upper, lower = a + (b - a) * right, c + (d - c) * right
+        score = upper + (lower - upper) * low
+        better = score > best[where]
+        best[where[better]] = score[better]
+        won[where[better]] = is_chosen
+    mask[pixels] = won
+    return np.asarray(mask.reshape(size, size), np.float32)
 
 
 def _log_sum(scores: Floats) -> Floats:
