@@ -35,7 +35,6 @@ _STORED_FACE = 112.0
 _HUMAN_WEIGHT = 3.0
 _WIDE_TRUST = 0.8  # of a teacher that is itself unsure
 _WIDEST = 80.0  # degrees to the side, for turned heads
-_WIDE_WEIGHT = 3.0  # at most: from the side the eyes are near each other, and errors count more
 _CLIP_SHARE = 0.08
 
 
@@ -97,10 +96,8 @@ class Stock:
             item = among[int(np.searchsorted(ladder, rng.random() * ladder[-1]))]
         else:
             item = among[int(rng.integers(len(among)))]
-        weights = item.weights
         if item.mesh is not None and rng.random() < turned:
-            image, points, wide = self._turned(rng, item, side)
-            weights = weights * min(1 / np.cos(np.deg2rad(wide)), _WIDE_WEIGHT)
+            image, points = self._turned(rng, item, side)
         else:
             stretch = _stretch(rng, item.points)
             matrix = _jittered(rng, transform(stretch, item.points), side)
@@ -110,6 +107,7 @@ class Stock:
                 item.image, both, (side, side), flags=cv2.INTER_LINEAR, borderMode=border
             )
             points = transform(both, item.points)
+        weights = item.weights
         if rng.random() < 0.5:
             image = np.ascontiguousarray(image[:, ::-1])
             points = mirror(points, side)
@@ -120,11 +118,8 @@ class Stock:
         unit = ((points + 0.5) / side).astype(np.float32)
         return Sample(image=image, points=unit, weights=weights, size=float(extent))
 
-    def _turned(self, rng: Rng, item: Item, side: int) -> tuple[Image, Floats, float]:
-        """The head from another side; mostly further to the side to which it looks already.
-
-        Also gives how far it looks to the side, degrees.
-        """
+    def _turned(self, rng: Rng, item: Item, side: int) -> tuple[Image, Floats]:
+        """The head from another side; mostly further to the side to which it looks already."""
         if item.mesh is None:
             raise ValueError("an item without a mesh cannot be turned")
         way = np.sign(item.yaw) if abs(item.yaw) > 8 and rng.random() < 0.85 else 1
@@ -136,7 +131,7 @@ class Stock:
         points = turned_points(after)
         matrix = _jittered(rng, points, side)
         image = self.turner.draw(item.image, before, after, matrix, side)
-        return image, transform(matrix, points), min(abs(item.yaw + yaw), _WIDEST)
+        return image, transform(matrix, points)
 
 
 def _jittered(rng: Rng, points: Floats, side: int) -> Matrix:

@@ -1,11 +1,11 @@
 """Recipe of mien's own RetinaFace weights: python -m training.detector --data DATA --out FOLDER,
-then again with --begin FOLDER/last.pt, another --out and --iterations 6000: smaller faces.
+then again with --begin FOLDER/last.pt, another --out and --iterations 6000, as often as it helps.
 
 The graph is RetinaFace MobileNet-0.25 with anchors an octave apart, so that one look at a picture
-finds faces of 10 pixels as well as those that fill it; half the channels in neck and heads and
-plain ReLUs take two thirds of the published graph's time.  Nothing is taken from foreign weights.
-Composes its pictures on the fly (`detector_scenes`), one thread ahead of the net; the result
-depends on the seed and the number of iterations.  Goes on where FOLDER/last.pt stops.
+finds faces of 10 pixels as well as those that fill it; three quarters of the channels in neck and
+heads take about three quarters of the time.  Nothing is taken from foreign weights.  Composes its
+pictures on the fly (`detector_scenes`), one thread ahead of the net; the result depends on the seed
+and the number of iterations.  Goes on where FOLDER/last.pt stops.
 """
 
 from __future__ import annotations
