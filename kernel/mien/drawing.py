@@ -78,10 +78,11 @@ def _draw_crop(image: Image, face: Face, face_type: FaceType, thick: int) -> Non
 
 def _darken(image: Image, placed: FaceMask, back: Matrix) -> None:
     """Half the light for what lies inside the crop and outside the mask."""
-    corners = _pixels(transform(back, np.array([(0, 0), (100, 0), (100, 100), (0, 100)], float)))
-    (left, top), (right, bottom) = np.min(corners, axis=0) - 1, np.max(corners, axis=0) + 2
-    left, top = max(left, 0), max(top, 0)
-    part = image[top : max(bottom, 0), left : max(right, 0)]
+    # Interpolation reaches two of the crop's pixels beyond its border.
+    around = np.array([(-2, -2), (102, -2), (102, 102), (-2, 102)], np.float64)
+    corners = _pixels(transform(back, around))
+    (left, top), (right, bottom) = np.maximum([np.min(corners, 0) - 1, np.max(corners, 0) + 2], 0)
+    part = image[top:bottom, left:right]
     if not part.size:
         return
     size = part.shape[1], part.shape[0]

@@ -201,6 +201,22 @@ def test_the_rate_rises_and_falls_and_crops_grow() -> None:
     assert [aligner.side_at(part) for part in (0, 0.5, 1.0)] == [80, 96, 96]
 
 
+def test_a_second_course_begins_with_what_the_first_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aligner, "BATCH", 4)
+    first = aligner.Training(5)
+    first.learn(small_stock(), 4)
+    first.save(tmp_path / "last.pt")
+    second = aligner.Training(6, tmp_path / "last.pt")
+    for net in (second.net, second.kept):
+        for key, value in net.state_dict().items():
+            torch.testing.assert_close(value, first.kept.state_dict()[key], rtol=0, atol=0)
+    second.learn(small_stock(), 4)
+    rate = second.optimizer.param_groups[0]["lr"]
+    assert rate == pytest.approx(aligner.SECOND_RATE / aligner.WARM_UP)
+
+
 @pytest.mark.slow
 def test_a_training_that_was_stopped_goes_on_as_if_it_had_not(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

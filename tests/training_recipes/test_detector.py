@@ -16,6 +16,7 @@ torch = pytest.importorskip("torch")
 from mien.geometry.boxes import iou  # noqa: E402
 from mien.onnx import open_session  # noqa: E402
 from mien_retinaface.decode import decode_boxes, decode_points, make_priors  # noqa: E402
+from mien_retinaface.files import build_net  # noqa: E402
 
 from training import detector  # noqa: E402
 from training.detector_eval import Tally, evaluate  # noqa: E402
@@ -264,6 +265,17 @@ def test_a_second_course_begins_with_the_average_of_the_first(
     for net in (second.net, second.average):
         for key, value in net.state_dict().items():
             torch.testing.assert_close(value, first[key])
+
+
+def test_a_net_that_was_widened_says_what_the_narrow_one_said() -> None:
+    torch.manual_seed(1)
+    narrow = build_net(dataclasses.replace(detector.OURS, channels=16)).eval()
+    wide = detector.make_net()
+    wide.load_state_dict(detector.widened(narrow.state_dict(), wide))
+    image = torch.randn(1, 3, 96, 160) * 50
+    with torch.inference_mode():
+        for said, wanted in zip(wide.eval()(image), narrow(image), strict=True):
+            torch.testing.assert_close(said, wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_batches_come_in_order_and_are_those_of_their_iteration(
